@@ -1,0 +1,26 @@
+//! Python's door to the pure crates: one file a crate, no logic of its own.
+//!
+//! Every function here lets the GIL go while it works on descriptors, and raises the
+//! kinds of `drayman.errors`.
+mod archive;
+mod changes;
+mod errors;
+mod logs;
+mod network;
+mod seccomp;
+mod view;
+mod wire;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    archive::register(module)?;
+    changes::register(module)?;
+    logs::register(module)?;
+    network::register(module)?;
+    seccomp::register(module)?;
+    view::register(module)?;
+    wire::register(module)?;
+    Ok(())
+}

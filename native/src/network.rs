@@ -1,0 +1,7 @@
+//! To be written: `network`.
+use pyo3::prelude::*;
+
+#[allow(clippy::unnecessary_wraps)]
+pub(crate) fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    Ok(())
+}

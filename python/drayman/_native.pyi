@@ -1,0 +1,184 @@
+"""The compiled extension. This stub is its manual.
+
+Paths of the host are ``str``; paths inside a container are ``str`` with ``/`` in front or
+not, always resolved inside the root descriptor given. File names that are not UTF-8 travel
+as Python's ``surrogateescape``. Functions let the GIL go while they work. They raise the
+kinds of `drayman.errors` (NotFound, InvalidParameter, Conflict, System).
+
+Descriptors stay the caller's: nothing here closes a descriptor it was given.
+"""
+
+from typing import final
+
+# ---------------------------------------------------------------- view: a container's files without a path
+
+@final
+class View:
+    """A container's root directory as a descriptor; gone, with every mount made for it, on close."""
+
+    @staticmethod
+    def running(pid: int, pidfd: int, *, mounts: bool) -> View:
+        """Enter a living container: as it sees itself (``mounts``), or its root mount alone.
+
+        NotFound when the process behind ``pidfd`` has ended.
+        """
+
+    @staticmethod
+    def stopped(
+        lower: list[str],
+        upper: str,
+        work: str,
+        mounts: list[tuple[str, str, bool]],
+        read_only: bool = False,
+    ) -> View:
+        """Mount the layers (``lower``: topmost first), attached nowhere; ``mounts`` are
+        (source on the host, destination inside, read-only) put on top."""
+
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+
+def open_in_root(root_fd: int, path: str, flags: int) -> int:
+    """``openat2`` with RESOLVE_IN_ROOT and RESOLVE_NO_MAGICLINKS; a new descriptor (CLOEXEC).
+    NotFound, or System with the errno's text."""
+
+def make_directory_in_root(
+    root_fd: int, path: str, uid: int, gid: int, mode: int = 0o755
+) -> bool:
+    """``mkdir -p`` inside a root; True when the last directory was made (and chowned) by this call.
+    System ``not a directory`` when a non-directory is in the way."""
+
+def populate_volume(root_fd: int, path: str, volume: str) -> bool:
+    """Copy what lies at ``path`` (and that directory's owner and mode) into an empty volume
+    directory; False when the volume was not empty or there is nothing at the path."""
+
+# ---------------------------------------------------------------- archive: tree -> tar, tar -> tree
+
+@final
+class Stat:
+    name: str
+    size_bytes: int
+    mode: int  # a Go FileMode
+    mtime_ns: int
+    link_target: str
+    is_dir: bool
+
+def archive_stat(root_fd: int, path: str) -> Stat:
+    """What lies at ``path``: parents followed, the last component not, unless it ends in / or /."""
+
+def archive_pack(root_fd: int, path: str, fd: int, *, chunked: bool, cancel_fd: int = -1) -> int:
+    """Write a tar of ``path`` to ``fd`` (which may be non-blocking), entries named as Docker
+    names them; returns the tar's bytes. The connection's end (EPIPE, ECONNRESET) and
+    ``cancel_fd`` becoming readable stop it quietly."""
+
+def archive_export(root_fd: int, fd: int, *, chunked: bool, cancel_fd: int = -1) -> int:
+    """As `archive_pack`, for a whole root: entries without ``./``, no entry for the root."""
+
+def archive_unpack(
+    root_fd: int,
+    path: str,
+    fd: int,
+    *,
+    chunked: bool,
+    length_bytes: int | None,
+    early: bytes,
+    no_overwrite_dir_non_dir: bool = False,
+    owner: tuple[int, int] | None = None,
+    whiteouts: bool = False,
+    cancel_fd: int = -1,
+) -> Unpacked:
+    """Read a request body off ``fd`` and unpack it, whatever its compression, below ``path``.
+
+    ``chunked`` with ``length_bytes`` None and not chunked: to the end of file. ``early``
+    was read already. ``owner`` replaces every owner; ``whiteouts`` turns ``.wh.`` entries
+    into overlayfs whiteouts (image layers). The body is read to its end even when an error
+    is raised, as far as it is small (256 KiB)."""
+
+@final
+class Unpacked:
+    surplus: bytes  # read beyond the body
+    content_bytes: int  # of regular files
+    diff_id: str  # sha256:… of the uncompressed tar
+
+def archive_check(root_fd: int, path: str) -> None:
+    """Raise what unpacking into ``path`` would: NotFound, InvalidParameter
+    ``extraction point is not a directory``."""
+
+# ---------------------------------------------------------------- changes
+
+def changes(upper: str, lower: list[str]) -> list[tuple[str, int]]:
+    """What a container changed, from its upper directory alone: (path, kind) sorted by path,
+    kind 0 modified, 1 added, 2 deleted. ``lower``: the layers below, topmost first."""
+
+def tree_size_bytes(path: str) -> int:
+    """The bytes of the regular files below a directory of the host, hard links counted once."""
+
+# ---------------------------------------------------------------- wire: request bodies on a descriptor
+
+def wire_read_body(
+    fd: int, to_fd: int, *, chunked: bool, length_bytes: int | None, early: bytes, limit_bytes: int
+) -> tuple[int, bytes]:
+    """Copy a request body to another descriptor; its bytes and the surplus behind it.
+    InvalidParameter for bad chunks, a body cut short or one over the limit."""
+
+# ---------------------------------------------------------------- logs
+
+@final
+class LogReader:
+    """Reads a json-file log, rotated files first, and writes its records."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        stdout: bool,
+        stderr: bool,
+        timestamps: bool,
+        details: bool,
+        since_ns: int | None,
+        until_ns: int | None,
+        tail: int | None,
+        framed: bool,
+        chunked: bool,
+    ) -> None: ...
+    def pump(self, fd: int, budget_bytes: int) -> str:
+        """Write records to ``fd`` until one of these, which is returned: ``"end"`` (no more
+        will match, ``until`` is passed), ``"idle"`` (all that is in the file was written),
+        ``"blocked"`` (``fd`` is non-blocking and full; call again when writable),
+        ``"budget"`` (that much was written), ``"gone"`` (the peer left)."""
+
+# ---------------------------------------------------------------- seccomp
+
+def seccomp_compile(profile: bytes, architectures: list[str]) -> bytes:
+    """The BPF program of an OCI ``linux.seccomp`` document (JSON), as the kernel takes it.
+    InvalidParameter naming the rule that cannot be."""
+
+# ---------------------------------------------------------------- network
+
+def netns_create(path: str) -> None:
+    """Make a network namespace with loopback up and bind it to a file (made here)."""
+
+def netns_remove(path: str) -> None:
+    """Unbind and remove; harmless when it is gone."""
+
+def bridge_ensure(name: str, address: str, prefix_length: int) -> None:
+    """Make a bridge (or take the one of that name), give it its address, bring it up."""
+
+def bridge_remove(name: str) -> None:
+    """Remove a bridge; harmless when it is gone."""
+
+def veth_attach(
+    netns_path: str,
+    *,
+    host_name: str,
+    container_name: str,
+    bridge: str,
+    mac: str,
+    address: str,
+    prefix_length: int,
+    gateway: str,
+) -> None:
+    """Make a veth whose peer is born inside the namespace, addressed and up, default route
+    included; the host's end is enslaved to the bridge and up."""
+
+def veth_remove(host_name: str) -> None:
+    """Remove a veth by its host's end; harmless when it is gone."""
