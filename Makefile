@@ -1,0 +1,63 @@
+# Every target does its own set-up and can be run again.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+BUILT := $(VENV)/.built
+CARGO_SOURCES := $(shell find native Cargo.toml Cargo.lock setup.py pyproject.toml python -name '*.pyx' -o -name '*.rs' -o -name '*.toml' -o -name '*.lock' -o -name setup.py | grep -v /target/)
+# Tests run side by side; those that share the host's tables say so themselves (xdist_group).
+WORKERS ?= 2
+
+.PHONY: help demo test venv lint unit native conformance bench fuzz docs clean system
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+system: ## Install the Debian packages that the build and the tests need (as root; else says which)
+	@packaging/system.sh
+
+$(PYTHON): | system
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install -q --upgrade pip
+
+$(BUILT): $(PYTHON) $(CARGO_SOURCES)
+	$(PYTHON) -m pip install -q --no-build-isolation --help >/dev/null
+	$(PYTHON) -m pip install -q -e '.[dev]'
+	@touch $@
+
+venv: system $(BUILT) ## Make .venv with the engine built in and every tool
+
+demo: venv ## Start an engine of its own and do the main job before your eyes
+	$(PYTHON) -m drayman demo
+
+test: venv lint native ## Run everything that CI runs
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
+	conformance/docker_cli.sh
+	@echo "all tests passed"
+
+lint: venv ## Check style, types and the directions of imports
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+native: venv ## Run the tests of the Rust crates
+	PYO3_PYTHON=$(abspath $(PYTHON)) cargo test --workspace --locked --release
+
+unit: venv ## Run the tests that need no root
+	$(PYTHON) -m pytest -n $(WORKERS) tests/unit tests/api
+
+bench: venv ## Measure beside dockerd, runc and GNU tar; prints a table and draws it
+	$(PYTHON) -m drayman bench
+
+fuzz: venv ## Fuzz what reads strangers' bytes, one minute each
+	packaging/fuzz.sh
+
+docs: venv ## Write the API of the Python packages to build/docs
+	$(PYTHON) -m pydoc -w drayman >/dev/null && mkdir -p build/docs && mv drayman*.html build/docs/
+
+clean: ## Remove what was built
+	rm -rf build dist target $(VENV) python/*.egg-info python/drayman/bin
+	find python -name '*.so' -delete

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Install the Debian packages that building and testing need; say which when we may not.
+#   build    a C compiler and static glibc for the shim, libseccomp for the extension
+#   engine   nftables' library, ps
+#   tests    a static busybox for images, runc as an oracle, the docker CLI, iproute2
+set -euo pipefail
+export DEBIAN_FRONTEND=noninteractive
+
+packages=(
+  build-essential pkg-config libseccomp-dev python3-venv
+  libnftables1 procps
+  busybox-static runc crun iproute2 nftables curl netcat-openbsd golang-github-containers-common
+)
+command -v docker >/dev/null || packages+=(docker.io)
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "These Debian packages are missing; install them and try again:" >&2
+  echo "  sudo apt-get install -y ${missing[*]}" >&2
+  exit 1
+fi
+apt-get update -qq
+apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
