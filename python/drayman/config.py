@@ -1,0 +1,94 @@
+"""How the engine is set up: command line over environment over file over default.
+
+The file is TOML with the keys of `Config`; the environment spells them ``DRAYMAN_ROOT`` and
+so on, lists separated by commas.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from drayman.errors import InvalidParameter
+
+DEFAULT_FILE = Path("/etc/drayman/config.toml")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+# The kernel's IFNAMSIZ less its terminating zero.
+INTERFACE_NAME_LIMIT = 15
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set."""
+
+    # Where to listen: unix:///path, tcp://address:port, or fd:// for sockets handed over.
+    hosts: list[str] = ["unix:///run/drayman/drayman.sock"]
+    # What must survive a reboot.
+    root: str = "/var/lib/drayman"
+    # What need not.
+    run: str = "/run/drayman"
+    log_level: str = "info"
+    # Who may use the unix socket, beside root.
+    group: str = "docker"
+    # The interface of the default network, and its range; a free one is chosen when empty.
+    bridge: str = "drayman0"
+    subnet: str = ""
+    # The cgroup below which containers get theirs.
+    cgroup_parent: str = "/drayman"
+    # Where the shim binary is; beside the package when empty.
+    shim: str = ""
+
+    def __post_init__(self) -> None:
+        if self.log_level not in LOG_LEVELS:
+            raise InvalidParameter(
+                f"log_level is {self.log_level!r}; it must be one of {', '.join(LOG_LEVELS)}"
+            )
+        if not 0 < len(self.bridge) <= INTERFACE_NAME_LIMIT:
+            raise InvalidParameter(
+                f"bridge is {self.bridge!r}; an interface's name has 1 to"
+                f" {INTERFACE_NAME_LIMIT} characters"
+            )
+
+    @property
+    def shim_path(self) -> Path:
+        """The shim binary."""
+        return Path(self.shim) if self.shim else Path(__file__).parent / "bin" / "drayman-shim"
+
+
+def load(
+    file: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+    **command_line: Any,
+) -> Config:
+    """Read every source; None on the command line means not given.
+
+    Raises InvalidParameter naming the file or the variable that is wrong. A file that was
+    asked for must exist; the default one need not.
+    """
+    settings = _from_file(file) if file else _from_default_file()
+    for name in Config.__struct_fields__:
+        value = environment.get(f"DRAYMAN_{name.upper()}")
+        if value is not None:
+            settings[name] = value.split(",") if name == "hosts" else value
+    settings.update({name: value for name, value in command_line.items() if value})
+    try:
+        return msgspec.convert(settings, Config)
+    except msgspec.ValidationError as error:
+        raise InvalidParameter(f"configuration: {error}") from None
+
+
+def _from_default_file() -> dict[str, Any]:
+    return _from_file(DEFAULT_FILE) if DEFAULT_FILE.exists() else {}
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except OSError as error:
+        raise InvalidParameter(f"cannot read {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidParameter(f"{file} is not TOML: {error}") from None
