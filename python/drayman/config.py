@@ -17,6 +17,7 @@ import msgspec
 from drayman.errors import InvalidParameter
 
 DEFAULT_FILE = Path("/etc/drayman/config.toml")
+DEFAULT_HOST = "unix:///run/drayman/drayman.sock"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 # The kernel's IFNAMSIZ less its terminating zero.
 INTERFACE_NAME_LIMIT = 15
@@ -26,7 +27,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Everything that can be set."""
 
     # Where to listen: unix:///path, tcp://address:port, or fd:// for sockets handed over.
-    hosts: list[str] = ["unix:///run/drayman/drayman.sock"]
+    hosts: list[str] = msgspec.field(default_factory=lambda: [DEFAULT_HOST])
     # What must survive a reboot.
     root: str = "/var/lib/drayman"
     # What need not.
