@@ -39,9 +39,7 @@ class BuildNative(build_ext):
 
     def run(self) -> None:
         super().run()
-        package = (
-            ROOT / "python" / "drayman" if self.inplace else Path(self.build_lib) / "drayman"
-        )
+        package = ROOT / "python" / "drayman" if self.inplace else Path(self.build_lib) / "drayman"
         package.mkdir(parents=True, exist_ok=True)
         environment = toolchain()
         self.build_extension_module(package, environment)

@@ -28,7 +28,9 @@ def test_parse_reads_records_in_order() -> None:
     ]
 
 
-@pytest.mark.parametrize("torn", [b'{"log":"x', b"null", b'{"log":1,"time":"now"}', b"\xff\xfe", b"[]"])
+@pytest.mark.parametrize(
+    "torn", [b'{"log":"x', b"null", b'{"log":1,"time":"now"}', b"\xff\xfe", b"[]"]
+)
 def test_a_torn_line_costs_itself_alone(torn: bytes) -> None:
     records = parse(line("one\n") + torn + b"\n" + line("two\n"))
     assert [r.line for r in records] == [b"one\n", b"two\n"]

@@ -192,9 +192,7 @@ class StateBackend(Protocol):
         ``condition``: ``not-running``, ``next-exit`` or ``removed``.
         """
 
-    async def container_remove(
-        self, name: str, *, force: bool, volumes: bool, link: bool
-    ) -> None:
+    async def container_remove(self, name: str, *, force: bool, volumes: bool, link: bool) -> None:
         """Remove it, and with ``volumes`` its anonymous volumes."""
 
     async def container_update(self, name: str, changes: HostConfig) -> list[str] | None:
