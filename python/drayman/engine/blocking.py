@@ -1,0 +1,27 @@
+"""The way out of the event loop: everything that may wait for a disk goes through here."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Calls wait for disks and peers rather than compute (native code lets the GIL go), so more
+# than there are processors; few enough that stacks cost little. Idle threads are not started.
+WORKERS = 32
+
+_pool = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="blocking")
+
+
+async def blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function that blocks in a worker thread; its result, or what it raised.
+
+    Cancelling the caller does not stop the function: what it must undo, it undoes itself.
+    """
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_pool, functools.partial(function, *args, **kwargs))
