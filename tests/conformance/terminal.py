@@ -1,8 +1,9 @@
 """Run a command on a pseudo-terminal and talk with it: ``terminal.py [STEP…] -- COMMAND…``.
 
 Steps, in order: ``size:ROWSxCOLUMNS``, ``expect:TEXT`` (wait for it in the output),
-``send:TEXT`` (backslash escapes allowed), ``hangup`` (close the terminal). What the command printed goes to standard output;
-its exit code becomes ours; 124 when an expectation was not met in time.
+``send:TEXT`` (backslash escapes allowed), ``hangup`` (close the terminal). What the command
+printed goes to standard output; its exit code becomes ours; 124 when an expectation was not met
+in time.
 """
 
 from __future__ import annotations
