@@ -1,0 +1,59 @@
+//! An overlay mount attached nowhere.
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::io::Errno;
+use rustix::mount::{
+    fsconfig_create, fsconfig_set_string, fsmount, fsopen, FsMountFlags, FsOpenFlags,
+    MountAttrFlags,
+};
+
+use crate::stopped::Layers;
+use crate::Error;
+
+/// Mount layers with the new mount API, detached.
+///
+/// `Ok(None)` when this kernel does not take layers one by one (before Linux 6.8).
+pub(crate) fn mount_detached(layers: &Layers<'_>) -> Result<Option<OwnedFd>, Error> {
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)
+        .map_err(|errno| Error::system("open the overlay file system", errno))?;
+    for (index, lower) in layers.lower.iter().enumerate() {
+        match set(&context, "lowerdir+", lower) {
+            // The first one tells an unknown parameter; a later one would be at fault itself.
+            Err(Errno::INVAL) if index == 0 => return Ok(None),
+            other => other.map_err(|errno| layer_error(&context, lower, errno))?,
+        }
+    }
+    set(&context, "upperdir", layers.upper).map_err(|e| layer_error(&context, layers.upper, e))?;
+    set(&context, "workdir", layers.work).map_err(|e| layer_error(&context, layers.work, e))?;
+    let mount = fsconfig_create(&context)
+        .and_then(|()| {
+            fsmount(
+                &context,
+                FsMountFlags::FSMOUNT_CLOEXEC,
+                MountAttrFlags::empty(),
+            )
+        })
+        .map_err(|errno| layer_error(&context, layers.upper, errno))?;
+    Ok(Some(mount))
+}
+
+fn set(context: &OwnedFd, key: &str, value: &[u8]) -> Result<(), Errno> {
+    fsconfig_set_string(context.as_fd(), key, OsStr::from_bytes(value))
+}
+
+/// Name the layer, and repeat what the kernel wrote about it.
+fn layer_error(context: &OwnedFd, layer: &[u8], errno: Errno) -> Error {
+    let mut text = [0_u8; 512];
+    let said = rustix::io::read(context, &mut text)
+        .map(|length| String::from_utf8_lossy(&text[..length]).trim().to_owned())
+        .unwrap_or_default();
+    let layer = String::from_utf8_lossy(layer);
+    let what = if said.is_empty() {
+        format!("mount the layers, at {layer}")
+    } else {
+        format!("mount the layers, at {layer} ({said})")
+    };
+    Error::system(what, errno)
+}

@@ -1,0 +1,157 @@
+//! Mounting the layers of a container that does not run.
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{fstat, open, FileType, Mode, OFlags, CWD};
+use rustix::io::Errno;
+use rustix::mount::{
+    mount, mount_change, move_mount, open_tree, MountFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags,
+};
+use rustix::thread::UnshareFlags;
+
+use crate::{inside, overlay, private, sys, Error, View};
+
+/// The directories an overlay is made of; paths of the host.
+#[derive(Clone, Copy, Debug)]
+pub struct Layers<'a> {
+    /// Topmost first.
+    pub lower: &'a [Vec<u8>],
+    pub upper: &'a [u8],
+    pub work: &'a [u8],
+}
+
+/// Something of the host put into the tree.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// A path of the host: a directory or anything else.
+    pub source: Vec<u8>,
+    /// A path inside, resolved below the container's root and made when missing.
+    pub destination: Vec<u8>,
+    pub read_only: bool,
+}
+
+/// Mount a container's layers with `mounts` on top, attached nowhere.
+///
+/// The caller sees to it that no other mount of this upper directory exists meanwhile:
+/// overlayfs calls two at once undefined.
+pub fn stopped(layers: Layers<'_>, mounts: &[Mount], read_only: bool) -> Result<View, Error> {
+    if let Some(root) = overlay::mount_detached(&layers)? {
+        match put_mounts(root.as_fd(), mounts) {
+            Ok(()) => return finish(root, None, read_only),
+            // Mounting onto a detached tree needs Linux 6.15.
+            Err(Error::System {
+                errno: Errno::INVAL,
+                ..
+            }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    stopped_in_namespace(layers, mounts, read_only)
+}
+
+fn finish(root: OwnedFd, namespace: Option<OwnedFd>, read_only: bool) -> Result<View, Error> {
+    if read_only {
+        sys::make_read_only(&root)
+            .map_err(|errno| Error::system("make the container's root read-only", errno))?;
+    }
+    Ok(View {
+        root,
+        _namespace: namespace,
+    })
+}
+
+fn put_mounts(root: impl AsFd, mounts: &[Mount]) -> Result<(), Error> {
+    for one in mounts {
+        let path = OsStr::from_bytes(&one.source);
+        let fail = |doing: &str, errno| {
+            let source = path.to_string_lossy();
+            let destination = String::from_utf8_lossy(&one.destination);
+            Error::system(format!("{doing} {source} for {destination}"), errno)
+        };
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_RECURSIVE;
+        let source = open_tree(CWD, path, flags).map_err(|errno| fail("clone", errno))?;
+        sys::seal_tree(&source, one.read_only).map_err(|errno| fail("seal", errno))?;
+        let stat = fstat(&source).map_err(|errno| fail("look at", errno))?;
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => FileType::Directory,
+            _ => FileType::RegularFile,
+        };
+        let place = inside::open_or_make(&root, &one.destination, kind)?;
+        let flags =
+            MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        move_mount(&source, "", &place, "", flags).map_err(|errno| fail("mount", errno))?;
+    }
+    Ok(())
+}
+
+/// The way of older kernels: the same tree, in a mount namespace of a thread of its own,
+/// over the directory that holds the upper one. The namespace lives as long as the view.
+fn stopped_in_namespace(
+    layers: Layers<'_>,
+    mounts: &[Mount],
+    read_only: bool,
+) -> Result<View, Error> {
+    private::on_own_thread(|| {
+        let fail = |what: &str| {
+            let what = format!("{what} for a view");
+            move |errno| Error::system(what, errno)
+        };
+        sys::unshare_thread(UnshareFlags::FS | UnshareFlags::NEWNS)
+            .map_err(fail("make a mount namespace"))?;
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        mount_change("/", private).map_err(fail("make the mounts private"))?;
+        let upper = Path::new(OsStr::from_bytes(layers.upper));
+        let place = upper.parent().unwrap_or(Path::new("/"));
+        mount_as_string(&layers, place)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = open(place, flags, Mode::empty()).map_err(fail("open the layers"))?;
+        put_mounts(&root, mounts)?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let namespace = open("/proc/thread-self/ns/mnt", flags, Mode::empty())
+            .map_err(fail("keep the mount namespace"))?;
+        finish(root, Some(namespace), read_only)
+    })
+}
+
+/// Layers by descriptor: a page is all the options may take, and the paths in `/proc` are
+/// short. `:` and `\` in a layer's own path need no escaping this way either.
+fn mount_as_string(layers: &Layers<'_>, place: &Path) -> Result<(), Error> {
+    let open_layer = |path: &Vec<u8>| {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        open(OsStr::from_bytes(path), flags, Mode::empty())
+            .map_err(|errno| Error::system(String::from_utf8_lossy(path), errno))
+    };
+    let by_descriptor = |layer: &OwnedFd| {
+        let number = std::os::fd::AsRawFd::as_raw_fd(layer);
+        format!("/proc/self/fd/{number}")
+    };
+    let lower: Vec<OwnedFd> = layers
+        .lower
+        .iter()
+        .map(open_layer)
+        .collect::<Result<_, _>>()?;
+    let upper = open_layer(&layers.upper.to_vec())?;
+    let work = open_layer(&layers.work.to_vec())?;
+    let lower: Vec<String> = lower.iter().map(by_descriptor).collect();
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        lower.join(":"),
+        by_descriptor(&upper),
+        by_descriptor(&work)
+    );
+    let options = std::ffi::CString::new(options)
+        .map_err(|_| Error::Invalid("a layer's path holds a NUL byte".into()))?;
+    mount(
+        "overlay",
+        place,
+        "overlay",
+        MountFlags::empty(),
+        options.as_c_str(),
+    )
+    .map_err(|errno| Error::system("mount the layers", errno))
+}

@@ -1,0 +1,55 @@
+//! The system calls that the libraries have no safe words for.
+use std::os::fd::{AsFd, AsRawFd};
+
+use rustix::io::Errno;
+use rustix::thread::UnshareFlags;
+
+/// Leave what the calling thread shares with the others of this process.
+///
+/// Only for threads of our own that end soon after: the rest of the process keeps its root,
+/// its working directory and its mounts.
+pub(crate) fn unshare_thread(flags: UnshareFlags) -> Result<(), Errno> {
+    // SAFETY: the flags used (CLONE_FS, CLONE_NEWNS) leave the descriptor table shared, so no
+    // descriptor another thread relies on changes its meaning.
+    unsafe { rustix::thread::unshare_unsafe(flags) }
+}
+
+/// Make the mounts of a tree private, so that nothing the host mounts shows up in them, and
+/// read-only when asked.
+pub(crate) fn seal_tree(tree: impl AsFd, read_only: bool) -> Result<(), Errno> {
+    set_tree_attributes(tree, read_only, true)
+}
+
+/// Make one mount read-only.
+pub(crate) fn make_read_only(mount: impl AsFd) -> Result<(), Errno> {
+    set_tree_attributes(mount, true, false)
+}
+
+fn set_tree_attributes(tree: impl AsFd, read_only: bool, recursive: bool) -> Result<(), Errno> {
+    let attributes = libc::mount_attr {
+        attr_set: if read_only {
+            libc::MOUNT_ATTR_RDONLY
+        } else {
+            0
+        },
+        attr_clr: 0,
+        propagation: libc::MS_PRIVATE,
+        userns_fd: 0,
+    };
+    let recursive = if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is an empty C string and the structure is as large as the size says.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | recursive,
+            std::ptr::from_ref(&attributes),
+            std::mem::size_of::<libc::mount_attr>(),
+        )
+    };
+    if result < 0 {
+        return Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO));
+    }
+    Ok(())
+}
