@@ -15,7 +15,6 @@ COMMANDS = {
     "serve": "run the engine",
     "check": "tell what this host has and lacks",
     "demo": "see the main job done on an engine of its own",
-    "bench": "measure beside dockerd, runc and GNU tar",
 }
 
 

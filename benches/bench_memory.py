@@ -1,0 +1,51 @@
+"""Memory: the idle engine, and what each idle container costs outside itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benches.conftest import Sizes
+from benches.engines import Engine
+
+
+@pytest.mark.benchmark(group="start of 1 idle container (memory in extra_info)")
+def bench_idle(benchmark: BenchmarkFixture, engine: Engine, sizes: Sizes) -> None:
+    before = overhead_kib(engine)
+    command = ("run", "-d", "--network", "none", "busybox", "sleep", "3600")
+    names = []
+    benchmark.pedantic(lambda: names.append(engine.output(*command)), rounds=sizes.idle_containers)
+    after = overhead_kib(engine)
+    benchmark.extra_info["idle_engine_kib"] = before
+    benchmark.extra_info["container_kib"] = (after - before) / len(names)
+    engine.run("rm", "-f", *names)
+
+
+def overhead_kib(engine: Engine) -> int:
+    """The proportional memory of the engine's processes, containers' own left out."""
+    return sum(pss_kib(pid) for pid in relatives(engine.process.pid))
+
+
+def relatives(pid: int) -> list[int]:
+    """The engine, its children, and shims that left its tree, but not what runs in containers."""
+    names = ("drayman-shim", "containerd-shim", "containerd", "dockerd")
+    found = [pid]
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != pid:
+            try:
+                if (entry / "comm").read_text().strip().startswith(names):
+                    found.append(int(entry.name))
+            except OSError:
+                pass  # it has ended
+    return found
+
+
+def pss_kib(pid: int) -> int:
+    """Proportional set size of one process, 0 when it has ended."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return next(int(row.split()[1]) for row in rollup.splitlines() if row.startswith("Pss:"))

@@ -1,0 +1,78 @@
+"""What every bench shares: the engines, a container to work on, and files of known sizes.
+
+With ``--benchmark-disable`` (the ordinary test run) sizes are small: benches are tests then.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from benches.engines import Engine, dockerd, drayman
+
+STARTERS = {"drayman": drayman, "dockerd": dockerd}
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """How much work a bench does."""
+
+    big_file_bytes: int
+    small_files: int
+    log_bytes: int
+    idle_containers: int
+    rounds: int
+
+
+FULL = Sizes(1 << 30, 20_000, 139_000_000, 20, 10)
+SMALL = Sizes(4 << 20, 200, 1_000_000, 2, 1)
+
+
+@pytest.fixture(scope="session")
+def sizes(request: pytest.FixtureRequest) -> Sizes:
+    """Full for a measurement, small for a test run."""
+    return SMALL if request.config.getoption("--benchmark-disable") else FULL
+
+
+@pytest.fixture(scope="session", params=list(STARTERS))
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Each engine in turn: every bench has a line for each."""
+    with (
+        tempfile.TemporaryDirectory(prefix="dr") as place,
+        STARTERS[request.param](Path(place) / "e") as engine,
+    ):
+        yield engine
+
+
+@pytest.fixture
+def container(engine: Engine) -> Iterator[str]:
+    """A container that sleeps."""
+    name = engine.output("run", "-d", "--network", "none", "busybox", "sleep", "3600")
+    yield name
+    engine.run("rm", "-f", name)
+
+
+@pytest.fixture(scope="session")
+def big_file(tmp_path_factory: pytest.TempPathFactory, sizes: Sizes) -> Path:
+    """One large file that does not compress."""
+    path = tmp_path_factory.mktemp("big") / "big"
+    block = os.urandom(1 << 20)
+    with path.open("wb") as file:
+        for _ in range(sizes.big_file_bytes >> 20):
+            file.write(block)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_files(tmp_path_factory: pytest.TempPathFactory, sizes: Sizes) -> Path:
+    """A tree of many files of 1,000 bytes, 100 in each directory."""
+    root = tmp_path_factory.mktemp("small") / "small"
+    for number in range(sizes.small_files):
+        folder = root / str(number // 100)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / str(number)).write_bytes(b"x" * 1000)
+    return root
