@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# The real docker CLI while its engine is killed with SIGKILL: PLACE is the supervisor's, see
+# supervisor.py. A container must end as if nothing had happened, and so must its client.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/checks.sh"
+place=$1
+
+# crash: kill the engine and wait until the next one answers.
+crash() {
+  local before after
+  before=$(cat "$place/generation" 2>/dev/null || echo 1)
+  kill -USR1 "$(cat "$place/supervisor.pid")"
+  until after=$(cat "$place/generation" 2>/dev/null) && [ "$after" != "$before" ]; do sleep 0.01; done
+  docker version >/dev/null
+}
+# go FILE: let a container that waits in `gate` continue.
+gate='until [ -e /go ]; do sleep 0.02; done'
+running() { until_ sh -c "docker inspect -f '{{.State.Running}}' $1 | grep -qx true"; }
+go() { docker exec "$1" touch /go; }
+
+# --- run, with its client attached all the while
+docker run --name r1 busybox sh -c "echo early; $gate; echo late; echo err >&2; exit 7" >"$work/o" 2>"$work/e" & pid=$!
+running r1; crash; go r1; wait $pid; check "run: its code" 7 $?
+check "run: its output" "early late" "$(tr '\n' ' ' <"$work/o" | sed 's/ $//')"
+check "run: its errors" err "$(cat "$work/e")"
+check "run: the log" "early late" "$(docker logs r1 2>/dev/null | tr '\n' ' ' | sed 's/ $//')"
+
+docker run --rm --name r2 busybox sh -c "$gate; echo late; exit 8" >"$work/o" & pid=$!
+running r2; crash; go r2; wait $pid; check "run --rm: its code" 8 $?
+check "run --rm: its output" late "$(cat "$work/o")"
+check "run --rm: it is removed" 0 "$(until_ sh -c '! docker inspect r2'; echo $?)"
+
+head -c 20000000 /dev/urandom >"$work/big"
+mkfifo "$work/in"
+docker run -i --rm --name r3 busybox cat <"$work/in" >"$work/o" & pid=$!
+exec 9>"$work/in"; running r3; head -c 1000000 "$work/big" >&9; crash; tail -c +1000001 "$work/big" >&9; exec 9>&-
+wait $pid; check "run -i: its code" 0 $?
+check "run -i: every byte" "$(sum <"$work/big")" "$(sum <"$work/o")"
+
+(running r4; crash; go r4) & helper=$!
+check "run -it: through the crash" 0 "$(code terminal 'expect:late' -- docker run -it --rm --name r4 busybox sh -c "$gate; echo late")"
+wait $helper
+
+# --- exec and attach
+docker run -d --name e -p 127.0.0.1::80 busybox sh -c 'echo page >/index.html; exec httpd -f -p 80 -h /' >/dev/null
+docker exec e sh -c "$gate; echo late; exit 5" >"$work/o" & pid=$!
+until_ sh -c 'docker top e | grep -q "sleep 0.02"'; crash; go e; wait $pid; check "exec: its code" 5 $?
+check "exec: its output" late "$(cat "$work/o")"
+docker run -d -i --name a busybox sh -c 'read x; echo got $x; read y; echo got $y; exit 9' >/dev/null
+mkfifo "$work/in2"; docker attach a <"$work/in2" >"$work/o" & pid=$!
+exec 9>"$work/in2"; echo one >&9; until_ grep -q one "$work/o"; crash; echo two >&9; exec 9>&-
+wait $pid; check "attach: its code" 9 $?
+check "attach: fed and shown" "got one got two" "$(tr '\n' ' ' <"$work/o" | sed 's/ $//')"
+
+# --- what the next engine knows
+docker run -d --name w busybox sh -c "$gate; exit 3" >/dev/null
+crash; go w; check "wait: the code" 3 "$(docker wait w)"
+address=$(docker port e 80 | head -1)
+check "a published port goes on" page "$(curl -sf "http://$address/")"
+docker pause e >/dev/null; crash; check "paused is paused" true "$(docker inspect -f '{{.State.Paused}}' e)"
+docker unpause e >/dev/null; check "and can be thawed" page "$(docker exec e cat /index.html)"
+holds "cp into it" docker cp "$work/o" e:/copied
+check "diff of it" "A /copied" "$(docker diff e | grep copied)"
+check "stop it" 0 "$(docker stop -t 1 e >/dev/null; echo $?)"
+crash; check "stopped stays stopped" exited "$(docker inspect -f '{{.State.Status}}' e)"
+check "start it again" running "$(docker start e >/dev/null; docker inspect -f '{{.State.Status}}' e)"
+docker run -d --name gone busybox sleep 1000 >/dev/null
+pid=$(docker inspect -f '{{.State.Pid}}' gone); kill -STOP "$(cat "$place/supervisor.pid")"; kill -9 "$pid"; kill -CONT "$(cat "$place/supervisor.pid")"
+crash; check "died meanwhile: its code" 137 "$(docker inspect -f '{{.State.ExitCode}}' gone)"
+crash; crash; crash
+check "many crashes, the same containers" 6 "$(docker ps -aq | wc -l)"
+docker rm -f $(docker ps -aq) >/dev/null
+check "nothing is left" "" "$(docker ps -aq)"
+summary
