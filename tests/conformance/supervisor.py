@@ -1,4 +1,4 @@
-"""Keep an engine running on a socket of ours, as systemd would: ``supervisor.py PLACE -- ARGUMENTS…``.
+"""Keep an engine running on a socket of ours, as systemd would: ``supervisor.py PLACE -- ARG…``.
 
 The socket ``PLACE/d.sock`` stays bound while engines come and go, so a client that connects
 meanwhile waits instead of being refused. SIGUSR1 kills the engine (SIGKILL) and starts another,
