@@ -1,7 +1,72 @@
-//! To be written: `logs`.
+//! `LogReader`: a container's log, from its files to a client's descriptor.
+use std::os::fd::{BorrowedFd, RawFd};
+use std::path::PathBuf;
+
+use drayman_stdio::{Form, LogReader as Reader, Pumped, Selection};
 use pyo3::prelude::*;
 
-#[allow(clippy::unnecessary_wraps)]
-pub(crate) fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+use crate::errors::{raise, Kind};
+
+#[pyclass(module = "drayman._native")]
+struct LogReader {
+    inner: Reader,
+}
+
+#[pymethods]
+impl LogReader {
+    #[new]
+    #[pyo3(signature = (path, *, stdout, stderr, timestamps, details, since_ns, until_ns, tail, framed, chunked))]
+    #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        stdout: bool,
+        stderr: bool,
+        timestamps: bool,
+        details: bool,
+        since_ns: Option<i64>,
+        until_ns: Option<i64>,
+        tail: Option<u64>,
+        framed: bool,
+        chunked: bool,
+    ) -> PyResult<Self> {
+        let selection = Selection {
+            stdout,
+            stderr,
+            since_ns,
+            until_ns,
+            tail,
+        };
+        let form = Form {
+            timestamps,
+            details,
+            framed,
+            chunked,
+        };
+        let opened = py.detach(|| Reader::open(&path, selection, form));
+        let inner =
+            opened.map_err(|error| raise(Kind::System, format!("{}: {error}", path.display())))?;
+        Ok(Self { inner })
+    }
+
+    fn pump(&mut self, py: Python<'_>, fd: RawFd, budget_bytes: u64) -> PyResult<&'static str> {
+        if fd < 0 {
+            return Err(raise(Kind::System, "bad file descriptor"));
+        }
+        // SAFETY: the caller keeps the descriptor open for the length of the call, as the stub says.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        let stop = py.detach(|| self.inner.pump(fd, budget_bytes));
+        let stop = stop.map_err(|error| raise(Kind::System, format!("log: {error}")))?;
+        Ok(match stop {
+            Pumped::End => "end",
+            Pumped::Idle => "idle",
+            Pumped::Blocked => "blocked",
+            Pumped::Budget => "budget",
+            Pumped::Gone => "gone",
+        })
+    }
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<LogReader>()
 }

@@ -1,1 +1,26 @@
-//! To be written.
+//! What a container says, on its way to files and clients: frames, log files, fan-out, detach keys.
+//!
+//! [`JsonFile`] and [`LogReader`] are the two ends of a log on disk, [`Outbox`] is the way to one
+//! attached client, [`DetachKeys`] watches what that client types.
+
+mod escape;
+mod frame;
+mod json_file;
+mod keys;
+mod lines;
+mod outbox;
+mod position;
+mod reader;
+mod record;
+mod render;
+mod socket;
+mod stamp;
+
+pub use frame::{header, Stream, HEADER_BYTES};
+pub use json_file::{JsonFile, Rotation};
+pub use keys::{DetachKeys, Typed};
+pub use lines::{Lines, LINE_BYTES};
+pub use outbox::{Outbox, Sent, OUTBOX_BYTES};
+pub use reader::{LogReader, Pumped};
+pub use render::{Form, Selection};
+pub use stamp::now_ns;
