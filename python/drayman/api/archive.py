@@ -1,0 +1,70 @@
+"""Files in and out of containers."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from starlette.responses import Response
+
+from drayman.api import views
+from drayman.api.backend import Framing, PathStat
+from drayman.api.requests import Call
+from drayman.api.responses import Downloaded, empty
+from drayman.errors import InvalidParameter
+from drayman.model import go_json
+
+STAT_HEADER = "x-docker-container-path-stat"
+TAR = "application/x-tar"
+
+
+async def stat(call: Call) -> Response:
+    """``HEAD /containers/{name}/archive``: the answer is a header."""
+    found = await call.backend.archive_stat(call.name, _path(call))
+    return Response(headers={STAT_HEADER: _stat_header(found)})
+
+
+async def get(call: Call) -> Response:
+    """``GET /containers/{name}/archive``."""
+    found, download = await call.backend.archive_get(call.name, _path(call))
+    return Downloaded(download, TAR, {STAT_HEADER: _stat_header(found)})
+
+
+async def put(call: Call) -> Response:
+    """``PUT /containers/{name}/archive``. What is wrong with the path is told at once."""
+    path = _path(call)
+    await call.backend.archive_check(call.name, path)
+
+    async def unpack(fd: int, framing: Framing) -> tuple[None, bytes]:
+        return None, await call.backend.archive_put(
+            call.name,
+            path,
+            fd,
+            framing,
+            no_overwrite_dir_non_dir=call.flag("noOverwriteDirNonDir"),
+            copy_uid_gid=call.flag("copyUIDGID"),
+        )
+
+    await call.connection.receive(unpack)
+    return empty(200)
+
+
+async def export(call: Call) -> Response:
+    """``GET /containers/{name}/export``."""
+    return Downloaded(await call.backend.export(call.name), "application/octet-stream")
+
+
+def _path(call: Call) -> str:
+    if not call.text("path"):
+        raise InvalidParameter("bad parameter: path cannot be empty")
+    return call.text("path")
+
+
+def _stat_header(found: PathStat) -> str:
+    document = {
+        "name": found.name,
+        "size": found.size_bytes,
+        "mode": found.mode,
+        "mtime": views.rfc3339(found.mtime_ns),
+        "linkTarget": found.link_target,
+    }
+    return b64encode(go_json.dumps(document).rstrip()).decode()

@@ -1,0 +1,94 @@
+"""Containers, only looked at: lists, inspection, logs, samples."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.responses import Response
+
+from drayman.api import views
+from drayman.api.backend import LogOptions
+from drayman.api.requests import Call, tail
+from drayman.api.responses import (
+    MULTIPLEXED_STREAM,
+    RAW_STREAM,
+    Downloaded,
+    Json,
+    Streamed,
+)
+from drayman.errors import InvalidParameter
+from drayman.model import go_json
+
+
+async def index(call: Call) -> Response:
+    """``GET /containers/json``."""
+    filters = call.filters()
+    # Parameters once, filters since; the filters win.
+    for key in ("before", "since"):
+        if call.text(key):
+            filters.setdefault(key, [call.text(key)])
+    found = await call.backend.container_list(
+        all=call.flag("all"),
+        limit=call.integer("limit") or 0,
+        size=call.flag("size"),
+        filters=filters,
+    )
+    return Json([views.container_summary(one, call.version) for one in found])
+
+
+async def inspect(call: Call) -> Response:
+    """``GET /containers/{name}/json``."""
+    document = await call.backend.container_inspect(call.name, size=call.flag("size"))
+    return Json(views.container(document, call.version))
+
+
+async def top(call: Call) -> Response:
+    """``GET /containers/{name}/top``."""
+    return Json(await call.backend.container_top(call.name, call.text("ps_args")))
+
+
+async def changes(call: Call) -> Response:
+    """``GET /containers/{name}/changes``."""
+    return Json(await call.backend.container_changes(call.name))
+
+
+async def logs(call: Call) -> Response:
+    """``GET /containers/{name}/logs``."""
+    stdout, stderr = call.flag("stdout"), call.flag("stderr")
+    if not stdout and not stderr:
+        raise InvalidParameter("must specify at least one of 'stdout' or 'stderr'")
+    options = LogOptions(
+        stdout=stdout,
+        stderr=stderr,
+        follow=call.flag("follow"),
+        timestamps=call.flag("timestamps"),
+        details=call.flag("details"),
+        since_ns=call.time_ns("since"),
+        until_ns=call.time_ns("until") or None,
+        tail=tail(call.text("tail")),
+    )
+    container = await call.backend.container_get(call.name)
+    download = await call.backend.container_logs(call.name, options)
+    framed = not container.config.tty and call.at_least("1.42")
+    media_type = MULTIPLEXED_STREAM if framed else RAW_STREAM
+    return Downloaded(download, media_type, listens=options.follow)
+
+
+async def stats(call: Call) -> Response:
+    """``GET /containers/{name}/stats``."""
+    stream = call.flag("stream", default=True)
+    one_shot = call.flag("one-shot") and call.at_least("1.41") and not stream
+    # Asked first, for a sampler tells what is wrong only when the head is out.
+    await call.backend.container_get(call.name)
+    samples = call.backend.container_stats(call.name, stream=stream, one_shot=one_shot)
+    if stream:
+        return Streamed(_lines(samples), media_type=None)
+    async for sample in samples:
+        return Json(sample, escaped=True)
+    raise InvalidParameter(f"container {call.name} gave no sample")
+
+
+async def _lines(documents: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    async for document in documents:
+        yield go_json.dumps(document)

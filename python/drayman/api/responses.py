@@ -1,0 +1,155 @@
+"""What goes back: documents, errors, streams, bulk bytes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from drayman import errors
+from drayman.api.backend import Download
+from drayman.api.connection import connection_of
+from drayman.model import go_json
+
+log = logging.getLogger(__name__)
+
+# What kinds of errors mean to a client; a kind not named here is the host's fault.
+STATUSES: dict[type[errors.DraymanError], int] = {
+    errors.NotModified: 304,
+    errors.InvalidParameter: 400,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Unimplemented: 501,
+    errors.Unavailable: 503,
+}
+
+RAW_STREAM = "application/vnd.docker.raw-stream"
+MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
+
+
+class Json(Response):
+    """One JSON document."""
+
+    media_type = "application/json"
+
+    def __init__(self, value: Any, status: int = 200, *, escaped: bool = False) -> None:
+        dumps = go_json.dumps_escaped if escaped else go_json.dumps
+        super().__init__(dumps(value), status)
+
+
+def empty(status: int = 204) -> Response:
+    """A status alone."""
+    return Response(status_code=status)
+
+
+def status_of(error: errors.DraymanError) -> int:
+    """The status that an error's kind, or the nearest kind above it, stands for."""
+    for kind in type(error).__mro__:
+        if kind in STATUSES:
+            return STATUSES[kind]
+    return 500
+
+
+def failure(error: errors.DraymanError) -> Response:
+    """The answer to a request that failed."""
+    status = status_of(error)
+    if status == 304:
+        return empty(304)
+    return Json({"message": str(error)}, status)
+
+
+class Streamed(Response):
+    """Documents as they come. The head goes out at once, for clients wait for it.
+
+    The client's leaving ends it. So does the server's end, then as if nothing more came,
+    unless the answer would be ``incomplete`` by that.
+    """
+
+    def __init__(
+        self,
+        parts: AsyncIterator[bytes],
+        media_type: str | None = "application/json",
+        *,
+        listens: bool = True,
+        incomplete: bool = False,
+    ) -> None:
+        super().__init__(media_type=media_type)
+        # Without a length, the server chunks.
+        del self.headers["content-length"]
+        self._parts = parts
+        self._listens = listens
+        self._incomplete = incomplete
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+
+        async def pass_on() -> None:
+            async for part in self._parts:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+
+        connection = connection_of(scope, receive, send)
+        await send(_start(self))
+        try:
+            ended = await connection.while_there(pass_on(), half_close=self._listens)
+        except Exception:
+            # The head is out: a cut answer is all that can still tell of it.
+            log.exception("%s %s failed after its head", scope["method"], scope["path"])
+            connection.abort()
+            return
+        if ended or not self._incomplete:
+            await send({"type": "http.response.body"})
+        else:
+            connection.abort()
+
+
+class Downloaded(Response):
+    """Bulk bytes, written by native code."""
+
+    def __init__(
+        self,
+        download: Download,
+        media_type: str,
+        headers: dict[str, str] | None = None,
+        *,
+        listens: bool = False,
+    ) -> None:
+        super().__init__(media_type=media_type, headers=headers)
+        del self.headers["content-length"]
+        self._download = download
+        self._listens = listens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        connection = connection_of(scope, receive, send)
+        try:
+            await send(_start(self))
+            whole = await connection.send(self._download, listens=self._listens)
+        except (errors.DraymanError, OSError) as error:
+            log.warning("%s %s was cut short: %s", scope["method"], scope["path"], error)
+            whole = False
+        finally:
+            await self._download.close()
+        if whole:
+            await send({"type": "http.response.body"})
+        else:
+            connection.abort()
+
+
+class Gone(Response):
+    """No answer: the connection was given away."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""
+
+
+def _start(response: Response) -> dict[str, Any]:
+    return {
+        "type": "http.response.start",
+        "status": response.status_code,
+        "headers": response.raw_headers,
+    }

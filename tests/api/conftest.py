@@ -1,0 +1,91 @@
+"""The API on a unix socket, in a thread of its own, before an engine that is none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from drayman.api.listeners import Listener, listen
+from drayman.server import Server
+from tests.api.client import Client
+from tests.api.fake import Fake
+
+
+class Running:
+    """A server that runs."""
+
+    def __init__(self, host: str, new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+        self.engine = Fake()
+        self.listeners: list[Listener] = listen(host)
+        self.path = host.removeprefix("unix://")
+        self._new_loop = new_loop
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def start(self) -> None:
+        """Serve."""
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def stop(self) -> None:
+        """Ask for the end and see it."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._server.stop)
+            self._thread.join(10)
+        assert not self._thread.is_alive()
+        for one in self.listeners:
+            one.close()
+
+    def client(self) -> Client:
+        """A new connection."""
+        return Client(self.path)
+
+    @property
+    def server(self) -> Server:
+        """The server, to look at."""
+        return self._server
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=self._new_loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._server = Server(self.engine)  # type: ignore[arg-type]
+        self._ready.set()
+        await self._server.serve([one.socket for one in self.listeners])
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def running(
+    request: pytest.FixtureRequest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> Iterator[Running]:
+    """A server on a unix socket; nothing worse than a warning may be logged meanwhile."""
+    new_loop = uvloop.new_event_loop if request.param == "uvloop" else asyncio.new_event_loop
+    server = Running(f"unix://{tmp_path}/d.sock", new_loop)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+    bad = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert not bad, bad
+
+
+@pytest.fixture
+def engine(running: Running) -> Fake:
+    """The engine behind."""
+    return running.engine
+
+
+@pytest.fixture
+def client(running: Running) -> Iterator[Client]:
+    """A connection."""
+    with running.client() as one:
+        yield one
