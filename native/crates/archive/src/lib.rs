@@ -1,1 +1,21 @@
-//! To be written.
+//! The tar streams: a container's tree to tar (`pack`), tar to a tree (`unpack`).
+//!
+//! Every path is resolved from a descriptor of the container's root, which is the root for
+//! whoever reads or writes here: no name and no link in a tree or an archive leads out of it.
+#![forbid(unsafe_code)]
+
+mod compression;
+mod descent;
+mod error;
+mod header;
+mod pack;
+mod paths;
+mod root;
+mod stat;
+pub mod tar;
+mod unpack;
+
+pub use error::Error;
+pub use pack::{export, pack, Sink};
+pub use stat::{stat, Stat};
+pub use unpack::{check, unpack, Options, Summary};

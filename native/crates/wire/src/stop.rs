@@ -34,7 +34,7 @@ impl From<Stop> for io::Error {
         let kind = match stop {
             Stop::Gone => io::ErrorKind::BrokenPipe,
             // Not `Interrupted`: `read_exact` and `write_all` would try again for ever.
-            Stop::Cancelled => io::ErrorKind::Other,
+            Stop::Cancelled => io::ErrorKind::ConnectionAborted,
         };
         io::Error::new(kind, stop)
     }

@@ -1,0 +1,193 @@
+//! Tar → tree, by the rules of Docker's `PUT archive`, or as a layer of an image.
+mod attributes;
+mod create;
+mod place;
+mod remove;
+mod whiteout;
+
+use std::io::{self, Read};
+use std::os::fd::BorrowedFd;
+
+use rustix::fs::{fstat, FileType, OFlags, Timestamps};
+use sha2::{Digest, Sha256};
+
+use crate::compression::decompress;
+use crate::error::{quoted, text, Error};
+use crate::paths::{clean, entry_name};
+use crate::root::{Reopener, Root};
+use crate::stat::lookup_error;
+use crate::tar::{Entry, Kind, Reader};
+
+use place::Place;
+
+/// How an archive is unpacked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// A directory and something else of one name are an error, not replaced.
+    pub no_overwrite_dir_non_dir: bool,
+    /// Whom everything is to belong to, whatever the archive says.
+    pub owner: Option<(u32, u32)>,
+    /// The archive is an image's layer: `.wh.` names become overlayfs whiteouts, and the
+    /// place itself takes what the archive says of `./`.
+    pub whiteouts: bool,
+}
+
+/// What was unpacked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Bytes of regular files, holes included.
+    pub content_bytes: u64,
+    /// `sha256:…` of the uncompressed tar, of layers only: nobody asks for a copy's, and it
+    /// would cost a copy half its speed.
+    pub diff_id: String,
+}
+
+/// Raise what unpacking into `path` would: it must lead to a directory.
+pub fn check(root: BorrowedFd<'_>, path: &[u8]) -> Result<(), Error> {
+    let mut resolve = clean(path);
+    if path.ends_with(b"/") {
+        resolve.push(b'/');
+    }
+    let found = Root::new(root)
+        .open(&resolve, OFlags::PATH)
+        .map_err(|errno| lookup_error(path, errno))?;
+    let stat = fstat(&found).map_err(|errno| lookup_error(path, errno))?;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        Ok(())
+    } else {
+        Err(Error::Invalid("extraction point is not a directory".into()))
+    }
+}
+
+/// Unpack a tar, whatever its compression, below the directory at `path`. What was unpacked
+/// before an error stays.
+pub fn unpack(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    body: impl Read,
+    options: Options,
+) -> Result<Summary, Error> {
+    check(root, path)?;
+    let mut hashed = Hashed {
+        source: None,
+        hash: options.whiteouts.then(Sha256::new),
+    };
+    let mut unpacker = Unpacker::new(Root::new(root), path, options)?;
+    let plain = decompress(body).map_err(|error| stream_error(None, error))?;
+    if let Some(plain) = plain {
+        hashed.source = Some(plain);
+        let mut reader = Reader::new(&mut hashed);
+        let result = unpacker.all(&mut reader);
+        unpacker.set_directory_times();
+        result?;
+        let rest = reader.finish();
+        if options.whiteouts {
+            // A layer is known by its digest: the rest must be whole, too.
+            rest.map_err(|error| stream_error(None, error))?;
+        }
+    }
+    let diff_id = hashed.hash.map_or_else(String::new, |hash| {
+        let digest = hash.finalize();
+        let hex = digest.iter().map(|byte| format!("{byte:02x}"));
+        format!("sha256:{}", hex.collect::<String>())
+    });
+    Ok(Summary {
+        content_bytes: unpacker.content_bytes,
+        diff_id,
+    })
+}
+
+/// The plain tar passing by, and its digest when that is wanted.
+struct Hashed<'r> {
+    source: Option<Box<dyn Read + 'r>>,
+    hash: Option<Sha256>,
+}
+
+impl Read for Hashed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let Some(source) = &mut self.source else {
+            return Ok(0);
+        };
+        let bytes = source.read(into)?;
+        if let Some(hash) = &mut self.hash {
+            hash.update(&into[..bytes]);
+        }
+        Ok(bytes)
+    }
+}
+
+/// An error of the stream, with the entry it was met in. That the client left or the transfer
+/// was cancelled is no fault of the archive and is passed on as it is.
+fn stream_error(entry: Option<&[u8]>, error: io::Error) -> Error {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    match entry {
+        _ if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) => {
+            Error::Stream(error)
+        }
+        Some(name) => Error::System(format!("{}: {error}", text(name))),
+        None => Error::System(error.to_string()),
+    }
+}
+
+struct Unpacker<'fd> {
+    place: Place<'fd>,
+    options: Options,
+    reopener: Reopener,
+    /// Directories and their times, which are set when nothing is written into them any more.
+    directory_times: Vec<(Vec<u8>, Timestamps)>,
+    content_bytes: u64,
+}
+
+impl<'fd> Unpacker<'fd> {
+    fn new(root: Root<'fd>, path: &[u8], options: Options) -> Result<Unpacker<'fd>, Error> {
+        let reopener = Reopener::new();
+        Ok(Unpacker {
+            place: Place::new(root, path, options.whiteouts),
+            options,
+            reopener: reopener.map_err(|errno| Error::system("open", b"/proc/self/fd", errno))?,
+            directory_times: Vec::new(),
+            content_bytes: 0,
+        })
+    }
+
+    fn all<R: Read>(&mut self, reader: &mut Reader<R>) -> Result<(), Error> {
+        let mut last: Option<Vec<u8>> = None;
+        loop {
+            let next = reader.next_entry();
+            let next = next.map_err(|error| {
+                let context = last.as_ref().map(|name| [b"after ".as_slice(), name].concat());
+                stream_error(context.as_deref(), error)
+            })?;
+            let Some(entry) = next else { return Ok(()) };
+            self.entry(&entry, reader)?;
+            last = Some(entry.name);
+        }
+    }
+
+    fn entry<R: Read>(&mut self, entry: &Entry, reader: &mut Reader<R>) -> Result<(), Error> {
+        let Some(name) = entry_name(&entry.name) else {
+            let (name, place) = (quoted(&entry.name), quoted(self.place.base()));
+            return Err(Error::System(format!("{name} is outside of {place}")));
+        };
+        if name.is_empty() {
+            if self.options.whiteouts && entry.kind == Kind::Directory {
+                self.merge_place(entry)?;
+            }
+            return Ok(());
+        }
+        if self.options.whiteouts && self.whiteout(&name)? {
+            return Ok(());
+        }
+        match entry.kind {
+            Kind::Directory => self.directory(&name, entry),
+            Kind::Regular => self.regular(&name, entry, reader),
+            Kind::HardLink => self.hard_link(&name, entry),
+            Kind::Symlink => self.symlink(&name, entry),
+            Kind::CharacterDevice | Kind::BlockDevice | Kind::Fifo => self.node(&name, entry),
+            Kind::Other(kind) => Err(Error::System(format!(
+                "{}: unhandled tar header type {kind}",
+                text(&entry.name)
+            ))),
+        }
+    }
+}
