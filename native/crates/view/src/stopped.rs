@@ -33,13 +33,21 @@ pub struct Mount {
     pub read_only: bool,
 }
 
+impl Mount {
+    fn error(&self, doing: &str, errno: Errno) -> Error {
+        let source = String::from_utf8_lossy(&self.source);
+        let destination = String::from_utf8_lossy(&self.destination);
+        Error::system(format!("{doing} {source} for {destination}"), errno)
+    }
+}
+
 /// Mount a container's layers with `mounts` on top, attached nowhere.
 ///
 /// The caller sees to it that no other mount of this upper directory exists meanwhile:
 /// overlayfs calls two at once undefined.
 pub fn stopped(layers: Layers<'_>, mounts: &[Mount], read_only: bool) -> Result<View, Error> {
     if let Some(root) = overlay::mount_detached(&layers)? {
-        match put_mounts(root.as_fd(), mounts) {
+        match put_mounts(&root, &clone_sources(mounts)?) {
             Ok(()) => return finish(root, None, read_only),
             // Mounting onto a detached tree needs Linux 6.15.
             Err(Error::System {
@@ -63,20 +71,25 @@ fn finish(root: OwnedFd, namespace: Option<OwnedFd>, read_only: bool) -> Result<
     })
 }
 
-fn put_mounts(root: impl AsFd, mounts: &[Mount]) -> Result<(), Error> {
-    for one in mounts {
-        let path = OsStr::from_bytes(&one.source);
-        let fail = |doing: &str, errno| {
-            let source = path.to_string_lossy();
-            let destination = String::from_utf8_lossy(&one.destination);
-            Error::system(format!("{doing} {source} for {destination}"), errno)
-        };
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_RECURSIVE;
-        let source = open_tree(CWD, path, flags).map_err(|errno| fail("clone", errno))?;
-        sys::seal_tree(&source, one.read_only).map_err(|errno| fail("seal", errno))?;
-        let stat = fstat(&source).map_err(|errno| fail("look at", errno))?;
+/// Clones of what is to be mounted, detached, with the places they go to.
+fn clone_sources(mounts: &[Mount]) -> Result<Vec<(OwnedFd, &Mount)>, Error> {
+    let clone = |one| Ok((clone_source(one)?, one));
+    mounts.iter().map(clone).collect()
+}
+
+fn clone_source(one: &Mount) -> Result<OwnedFd, Error> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
+    let source = open_tree(CWD, OsStr::from_bytes(&one.source), flags)
+        .map_err(|errno| one.error("clone", errno))?;
+    sys::seal_tree(&source, one.read_only).map_err(|errno| one.error("seal", errno))?;
+    Ok(source)
+}
+
+fn put_mounts(root: impl AsFd, mounts: &[(OwnedFd, &Mount)]) -> Result<(), Error> {
+    for (source, one) in mounts {
+        let stat = fstat(source).map_err(|errno| one.error("look at", errno))?;
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => FileType::Directory,
             _ => FileType::RegularFile,
@@ -84,7 +97,7 @@ fn put_mounts(root: impl AsFd, mounts: &[Mount]) -> Result<(), Error> {
         let place = inside::open_or_make(&root, &one.destination, kind)?;
         let flags =
             MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-        move_mount(&source, "", &place, "", flags).map_err(|errno| fail("mount", errno))?;
+        move_mount(source, "", &place, "", flags).map_err(|errno| one.error("mount", errno))?;
     }
     Ok(())
 }
@@ -105,12 +118,14 @@ fn stopped_in_namespace(
             .map_err(fail("make a mount namespace"))?;
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change("/", private).map_err(fail("make the mounts private"))?;
+        // Before the mount below hides the container's own directory.
+        let sources = clone_sources(mounts)?;
         let upper = Path::new(OsStr::from_bytes(layers.upper));
         let place = upper.parent().unwrap_or(Path::new("/"));
         mount_as_string(&layers, place)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = open(place, flags, Mode::empty()).map_err(fail("open the layers"))?;
-        put_mounts(&root, mounts)?;
+        put_mounts(&root, &sources)?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let namespace = open("/proc/thread-self/ns/mnt", flags, Mode::empty())
             .map_err(fail("keep the mount namespace"))?;
@@ -154,4 +169,48 @@ fn mount_as_string(layers: &Layers<'_>, place: &Path) -> Result<(), Error> {
         options.as_c_str(),
     )
     .map_err(|errno| Error::system("mount the layers", errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+
+    /// The way of older kernels is never taken where the tests run, so it is called by name.
+    #[test]
+    fn a_namespace_of_its_own_shows_the_same() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let name = format!("drayman-view-{}", std::process::id());
+        let base = std::env::temp_dir().join(name);
+        let path = |name: &str| base.join(name).into_os_string().into_encoded_bytes();
+        for name in ["lower:1", "lower,2", "upper", "work", "volume"] {
+            std::fs::create_dir_all(base.join(name)).unwrap();
+        }
+        std::fs::write(base.join("lower:1/file"), "below").unwrap();
+        std::fs::write(base.join("volume/file"), "on top").unwrap();
+        let lower = [path("lower:1"), path("lower,2")];
+        let (upper, work) = (path("upper"), path("work"));
+        let layers = Layers {
+            lower: &lower,
+            upper: &upper,
+            work: &work,
+        };
+        let mounts = [Mount {
+            source: path("volume"),
+            destination: b"/data".to_vec(),
+            read_only: true,
+        }];
+        let view = stopped_in_namespace(layers, &mounts, false).unwrap();
+        let inside = format!("/proc/self/fd/{}", view.as_raw_fd());
+        let read = |name: &str| std::fs::read_to_string(format!("{inside}/{name}")).unwrap();
+        assert_eq!(read("file"), "below");
+        assert_eq!(read("data/file"), "on top");
+        std::fs::write(format!("{inside}/new"), "").unwrap();
+        assert!(std::fs::write(format!("{inside}/data/new"), "").is_err());
+        drop(view);
+        assert!(base.join("upper/new").exists());
+        std::fs::remove_dir_all(&base).unwrap();
+    }
 }
