@@ -1,0 +1,131 @@
+"""What a container uses, read from its cgroups: the raw numbers behind ``stats``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from drayman.runtime.cgroups import Layout, keyed
+
+# v1 prints "no limit" as the highest multiple of a page.
+_UNLIMITED_FROM = 1 << 60
+_NS_PER_US = 1000
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """One reading. Limits are None where there is none; times in nanoseconds."""
+
+    memory_bytes: int = 0
+    memory_max_bytes: int = 0
+    memory_limit_bytes: int | None = None
+    memory_failures: int = 0
+    # memory.stat, in the kernel's own names.
+    memory_stat: dict[str, int] = {}
+    cpu_ns: int = 0
+    cpu_user_ns: int = 0
+    cpu_kernel_ns: int = 0
+    cpu_per_cpu_ns: tuple[int, ...] = ()
+    throttle_periods: int = 0
+    throttled_periods: int = 0
+    throttled_ns: int = 0
+    pids: int = 0
+    pids_limit: int | None = None
+    # (major, minor, "read" or "write", bytes)
+    block_bytes: tuple[tuple[int, int, str, int], ...] = ()
+
+
+def read(layout: Layout, cgroup: str) -> Usage:
+    """Read a container's counters; what this host does not count, or no more, is 0."""
+    return _read_v2(layout, cgroup) if layout.mode == "v2" else _read_v1(layout, cgroup)
+
+
+def _read_v1(layout: Layout, cgroup: str) -> Usage:
+    def directory(controller: str) -> Path:
+        return layout.directory(controller, cgroup) or Path("/nonexistent")
+
+    memory, cpuacct, pids = directory("memory"), directory("cpuacct"), directory("pids")
+    throttling = keyed(directory("cpu") / "cpu.stat")
+    limit = _number(memory / "memory.limit_in_bytes")
+    user, kernel = _split_v1(cpuacct)
+    return Usage(
+        memory_bytes=_number(memory / "memory.usage_in_bytes") or 0,
+        memory_max_bytes=_number(memory / "memory.max_usage_in_bytes") or 0,
+        memory_limit_bytes=None if limit is None or limit >= _UNLIMITED_FROM else limit,
+        memory_failures=_number(memory / "memory.failcnt") or 0,
+        memory_stat=dict(keyed(memory / "memory.stat")),
+        cpu_ns=_number(cpuacct / "cpuacct.usage") or 0,
+        cpu_user_ns=user,
+        cpu_kernel_ns=kernel,
+        cpu_per_cpu_ns=tuple(map(int, _text(cpuacct / "cpuacct.usage_percpu").split())),
+        throttle_periods=throttling.get("nr_periods", 0),
+        throttled_periods=throttling.get("nr_throttled", 0),
+        throttled_ns=throttling.get("throttled_time", 0),
+        pids=_number(pids / "pids.current") or 0,
+        pids_limit=_number(pids / "pids.max"),
+        block_bytes=_block_v1(directory("blkio")),
+    )
+
+
+def _split_v1(cpuacct: Path) -> tuple[int, int]:
+    """User and kernel time; the finer files are newer than cpuacct.stat's ticks."""
+    return (
+        _number(cpuacct / "cpuacct.usage_user") or 0,
+        _number(cpuacct / "cpuacct.usage_sys") or 0,
+    )
+
+
+def _block_v1(blkio: Path) -> tuple[tuple[int, int, str, int], ...]:
+    text = _text(blkio / "blkio.throttle.io_service_bytes_recursive")
+    rows = (line.split() for line in text.splitlines())
+    return tuple(
+        (*map(int, row[0].split(":")), row[1].lower(), int(row[2]))  # type: ignore[misc]
+        for row in rows
+        if len(row) == 3 and row[1] in ("Read", "Write")
+    )
+
+
+def _read_v2(layout: Layout, cgroup: str) -> Usage:
+    directory = layout.directory("", cgroup) or Path("/nonexistent")
+    cpu = keyed(directory / "cpu.stat")
+    return Usage(
+        memory_bytes=_number(directory / "memory.current") or 0,
+        memory_max_bytes=_number(directory / "memory.peak") or 0,
+        memory_limit_bytes=_number(directory / "memory.max"),
+        memory_failures=keyed(directory / "memory.events").get("oom", 0),
+        memory_stat=dict(keyed(directory / "memory.stat")),
+        cpu_ns=cpu.get("usage_usec", 0) * _NS_PER_US,
+        cpu_user_ns=cpu.get("user_usec", 0) * _NS_PER_US,
+        cpu_kernel_ns=cpu.get("system_usec", 0) * _NS_PER_US,
+        throttle_periods=cpu.get("nr_periods", 0),
+        throttled_periods=cpu.get("nr_throttled", 0),
+        throttled_ns=cpu.get("throttled_usec", 0) * _NS_PER_US,
+        pids=_number(directory / "pids.current") or 0,
+        pids_limit=_number(directory / "pids.max"),
+        block_bytes=_block_v2(_text(directory / "io.stat")),
+    )
+
+
+def _block_v2(text: str) -> tuple[tuple[int, int, str, int], ...]:
+    found: list[tuple[int, int, str, int]] = []
+    for line in text.splitlines():
+        device, *pairs = line.split() or [""]
+        major, separator, minor = device.partition(":")
+        values = dict(pair.partition("=")[::2] for pair in pairs)
+        for word, key in (("read", "rbytes"), ("write", "wbytes")):
+            if separator and values.get(key, "").isdecimal():
+                found.append((int(major), int(minor), word, int(values[key])))
+    return tuple(found)
+
+
+def _number(file: Path) -> int | None:
+    """A file with one number; None for ``max`` and for a file that is not there."""
+    text = _text(file).strip()
+    return int(text) if text.isdecimal() else None
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("ascii", "replace")
+    except OSError:
+        return ""
