@@ -10,6 +10,8 @@ pub enum Error {
     Spec(String),
     /// The plan asks for what this executor does not do.
     Unsupported(String),
+    /// The container is fit, but the command cannot be run in it; the text is what runc would say.
+    Command(String),
     /// The kernel refused; the text says what was tried.
     System(String, io::Error),
 }
@@ -25,7 +27,7 @@ impl Error {
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::System(_, source) => source.raw_os_error(),
-            Self::Spec(_) | Self::Unsupported(_) => None,
+            Self::Spec(_) | Self::Unsupported(_) | Self::Command(_) => None,
         }
     }
 }
@@ -33,7 +35,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Spec(text) | Self::Unsupported(text) => f.write_str(text),
+            Self::Spec(text) | Self::Unsupported(text) | Self::Command(text) => f.write_str(text),
             Self::System(what, source) => write!(f, "{what}: {}", errno_text(source)),
         }
     }
@@ -43,7 +45,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::System(_, source) => Some(source),
-            Self::Spec(_) | Self::Unsupported(_) => None,
+            Self::Spec(_) | Self::Unsupported(_) | Self::Command(_) => None,
         }
     }
 }

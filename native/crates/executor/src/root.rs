@@ -1,8 +1,13 @@
 //! The container's root directory, before it is anyone's root: a mount that is attached nowhere.
 
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+
+use crate::sys::{self, MountAttributes};
+use crate::{overlay, Error};
 
 /// What the container sees as `/`: layers and a writable directory on top, or a directory as it is.
 #[derive(Debug, Clone, Deserialize)]
@@ -18,4 +23,40 @@ pub enum RootSource {
     },
     /// A directory of the host.
     Path { path: PathBuf },
+}
+
+impl RootSource {
+    /// Makes the mount. It is writable yet even if it is not to stay so: mount points may have to be made in it.
+    pub(crate) fn mount(&self) -> Result<OwnedFd, Error> {
+        match self {
+            Self::Overlay {
+                lower, upper, work, ..
+            } => overlay::mount(lower, upper, work, false),
+            Self::Path { path } => {
+                let failed =
+                    |error| Error::system(format!("open the root {}", path.display()))(error);
+                let tree =
+                    sys::clone_tree(sys::working_directory(), path.as_os_str().as_bytes(), true)
+                        .map_err(failed)?;
+                // What the container mounts must not appear below the host's directory.
+                let private = MountAttributes {
+                    propagation: libc::MS_PRIVATE,
+                    ..Default::default()
+                };
+                sys::set_attributes(tree.as_fd(), &private, true).map_err(failed)?;
+                Ok(tree)
+            }
+        }
+    }
+
+    /// Whether the container may not write to it, once it runs.
+    pub(crate) fn is_read_only(&self) -> bool {
+        matches!(
+            self,
+            Self::Overlay {
+                read_only: true,
+                ..
+            }
+        )
+    }
 }

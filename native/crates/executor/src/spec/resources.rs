@@ -42,7 +42,6 @@ pub struct Memory {
     pub reservation: Option<i64>,
     /// Memory and swap together.
     pub swap: Option<i64>,
-    pub kernel: Option<i64>,
     #[serde(rename = "kernelTCP")]
     pub kernel_tcp: Option<i64>,
     pub swappiness: Option<u64>,
