@@ -1,0 +1,76 @@
+"""One container as the engine holds it: its record, and what lives beside the record."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from drayman.engine.arrivals import Arrivals
+from drayman.engine.gate import Gate
+from drayman.engine.pending import Pending
+from drayman.engine.waiting import Waits
+from drayman.model.container import Container, State
+
+if TYPE_CHECKING:
+    from drayman.engine.execs import Exec
+    from drayman.runtime.shim import Shim
+
+
+class Entry:
+    """The live side of a container.
+
+    `record` is immutable and replaced as a whole, under `lock`, once what it says is true:
+    whoever reads it without the lock sees the state before or after, never between.
+    """
+
+    __slots__ = (
+        "arrivals",
+        "back_off_s",
+        "ended",
+        "execs",
+        "gate",
+        "lock",
+        "pending",
+        "policy_off",
+        "record",
+        "restart",
+        "shim",
+        "surviving",
+        "waits",
+    )
+
+    def __init__(self, record: Container) -> None:
+        self.record = record
+        self.lock = asyncio.Lock()
+        self.waits = Waits()
+        self.shim: Shim | None = None
+        self.execs: dict[str, Exec] = {}
+        self.pending: list[Pending] = []
+        self.arrivals = Arrivals()
+        self.gate = Gate()
+        # Set while no process of the container lives and the last exit is recorded.
+        self.ended = asyncio.Event()
+        if not record.state.running:
+            self.ended.set()
+        # The client stopped or killed this run: the restart policy is silent about it.
+        self.policy_off = False
+        # A restart by hand is between its halves: --rm spares the container.
+        self.surviving = False
+        self.back_off_s = 0.0
+        self.restart: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> str:
+        """The full id."""
+        return self.record.id
+
+    @property
+    def state(self) -> State:
+        """The record's state."""
+        return self.record.state
+
+    def change(self, **fields: Any) -> None:
+        """Replace fields of the state, in one step."""
+        self.record = replace(self.record, state=replace(self.record.state, **fields))

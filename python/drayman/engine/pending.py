@@ -1,0 +1,41 @@
+"""Clients that attached before their container started: the docker CLI does, every time."""
+
+from __future__ import annotations
+
+import os
+
+from drayman.api.backend import AttachOptions
+from drayman.engine.hang_ups import HangUps
+
+
+class Pending:
+    """A connection that waits for its container's shim."""
+
+    __slots__ = ("_hang_ups", "early", "fd", "options")
+
+    def __init__(self, fd: int, options: AttachOptions, early: bytes, hang_ups: HangUps) -> None:
+        self.fd = fd
+        self.options = options
+        self.early = early
+        self._hang_ups = hang_ups
+
+    def wait_in(self, waiting: list[Pending]) -> None:
+        """Join those who wait, until the container starts or the client leaves."""
+        waiting.append(self)
+        self._hang_ups.watch(self.fd, lambda: self._leave(waiting))
+
+    def _leave(self, waiting: list[Pending]) -> None:
+        waiting.remove(self)
+        self.close()
+
+    def close(self) -> None:
+        """Give up our copy of the connection; one that the shim holds lives on."""
+        self._hang_ups.forget(self.fd)
+        os.close(self.fd)
+
+
+def close_all(waiting: list[Pending]) -> None:
+    """Let go of every client that waits."""
+    for pending in waiting:
+        pending.close()
+    waiting.clear()
