@@ -1,0 +1,66 @@
+//! `shim.json`: what the daemon tells a shim about its container, beside the OCI plan.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use drayman_executor::{CgroupLayout, RootSource};
+use serde::Deserialize;
+
+/// The version of the file and of the messages that this shim speaks.
+pub const VERSION: u32 = 1;
+
+#[derive(Debug, Deserialize)]
+pub struct Config {
+    pub version: u32,
+    pub bundle: PathBuf,
+    pub socket: PathBuf,
+    pub exit_file: PathBuf,
+    pub exec_dir: PathBuf,
+    pub root: RootSource,
+    /// A compiled filter, as `_native.seccomp_compile` makes it.
+    pub seccomp: Option<PathBuf>,
+    pub stdio: Stdio,
+    pub log: Log,
+    pub cgroup: CgroupLayout,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Stdio {
+    pub tty: bool,
+    pub open_stdin: bool,
+    pub stdin_once: bool,
+    /// Rows and columns.
+    pub console_size: Option<(u16, u16)>,
+    /// For clients that bring no keys of their own.
+    pub detach_keys: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "driver", rename_all = "kebab-case")]
+pub enum Log {
+    None,
+    JsonFile {
+        path: PathBuf,
+        max_size_bytes: Option<u64>,
+        max_files: u32,
+        attrs: BTreeMap<String, String>,
+    },
+}
+
+impl Config {
+    /// Read the bundle's `shim.json`.
+    pub fn read(bundle: &std::path::Path) -> Result<Self, String> {
+        let path = bundle.join("shim.json");
+        let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let config: Self = serde_json::from_slice(&text)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        if config.version != VERSION {
+            return Err(format!(
+                "{}: version {} where this shim speaks {VERSION}",
+                path.display(),
+                config.version
+            ));
+        }
+        Ok(config)
+    }
+}

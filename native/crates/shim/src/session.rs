@@ -1,0 +1,404 @@
+//! One process with its pipes or terminal, and the clients attached to it.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use drayman_stdio::{now_ns, DetachKeys, JsonFile, Stream, Typed, OUTBOX_BYTES};
+use rustix::event::epoll::EventFlags;
+
+use crate::client::{Client, Said};
+use crate::messages::{Attachment, Refusal};
+use crate::pipes::{Ours, PIPE_BYTES};
+use crate::poll::{Poller, Token, Watch};
+use crate::process::{Exit, Process};
+use crate::stdin::Stdin;
+
+/// Read from a pipe or a client at a time.
+pub const READ_BYTES: usize = 64 * 1024;
+/// Reads of one client in a row, before others have their turn; and as much of one output.
+const READS_IN_A_ROW: usize = 4;
+const TURN_BYTES: usize = READS_IN_A_ROW * READ_BYTES;
+/// How long the pipes of a process that ended are read on, should a child of it keep them open.
+const DRAIN_WAIT: Duration = Duration::from_secs(2);
+/// What the pipes of a process that ended may still hold goes to slow clients beyond their limit.
+const DRAIN_BYTES: usize = 2 * PIPE_BYTES;
+
+/// What the sessions of a shim share.
+pub struct Shared<'a> {
+    pub poller: &'a Poller,
+    /// At least [`READ_BYTES`].
+    pub scratch: &'a mut [u8],
+    pub now: Instant,
+}
+
+/// One output of the process.
+#[derive(Debug, Default)]
+struct Output {
+    fd: Option<OwnedFd>,
+    watch: Watch,
+    /// To be closed once it is not watched: a terminal's other descriptor keeps its file alive.
+    ended: bool,
+}
+
+impl Output {
+    fn is_open(&self) -> bool {
+        self.fd.is_some() && !self.ended
+    }
+
+    fn settle(&mut self, poller: &Poller, token: Token, held_up: bool) {
+        if let Some(fd) = &self.fd {
+            let interest = (!self.ended && !held_up).then_some(EventFlags::IN);
+            self.watch.set(poller, fd, token, interest);
+        }
+        if self.ended {
+            self.fd = None;
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Session {
+    number: u32,
+    tty: bool,
+    takes_stdin: bool,
+    /// A client's end of input is the process's; otherwise it ends that client's attachment.
+    ends_stdin: bool,
+    stdin: Stdin,
+    stdout: Output,
+    stderr: Output,
+    clients: BTreeMap<u32, Client>,
+    next_client: u32,
+    /// A client is too far behind: the process has to wait.
+    held_up: bool,
+    pub process: Option<Process>,
+    drain_until: Option<Instant>,
+}
+
+/// How a session treats its process's input.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    pub tty: bool,
+    pub takes_stdin: bool,
+    pub stdin_once: bool,
+}
+
+impl Session {
+    pub fn new(number: u32, manner: Manner) -> Self {
+        Self {
+            number,
+            tty: manner.tty,
+            takes_stdin: manner.takes_stdin,
+            ends_stdin: manner.stdin_once && !manner.tty,
+            stdin: Stdin::new(),
+            stdout: Output::default(),
+            stderr: Output::default(),
+            clients: BTreeMap::new(),
+            next_client: 0,
+            held_up: false,
+            process: None,
+            drain_until: None,
+        }
+    }
+
+    /// Make a client of this session, without attaching it yet. The text of the error is Docker's
+    /// when the keys are not to be understood.
+    pub fn invite(
+        &self,
+        socket: OwnedFd,
+        attachment: &Attachment,
+        default_keys: &str,
+        now: Instant,
+    ) -> Result<Client, Refusal> {
+        let keys = match &attachment.detach_keys {
+            Some(keys) if !keys.is_empty() => keys,
+            _ => default_keys,
+        };
+        let keys = DetachKeys::parse(keys).map_err(Refusal::invalid)?;
+        Client::new(
+            socket,
+            attachment,
+            attachment.stdin && self.takes_stdin,
+            keys,
+            now,
+        )
+    }
+
+    /// Attach a client that has said something already. True when that ended in the detach keys.
+    pub fn admit(&mut self, client: Client, early: &[u8], shared: &mut Shared<'_>) -> bool {
+        let number = self.next_client;
+        self.next_client += 1;
+        self.clients.insert(number, client);
+        let detached = self.pass_on(number, early);
+        if detached {
+            self.detach(number, shared);
+        }
+        self.settle(shared);
+        detached
+    }
+
+    /// The process runs, and these are the other ends of its standard descriptors.
+    pub fn begin(&mut self, process: Process, ours: Ours, shared: &mut Shared<'_>) {
+        self.process = Some(process);
+        self.stdout.fd = ours.stdout;
+        self.stderr.fd = ours.stderr;
+        self.stdin.open(ours.stdin);
+        self.hear_the_gone(shared);
+        self.settle(shared);
+    }
+
+    /// The terminal, for its size.
+    pub fn terminal(&self) -> Option<&OwnedFd> {
+        self.stdout.fd.as_ref().filter(|_| self.tty)
+    }
+
+    /// The process ended: read what is left in its pipes.
+    pub fn drain(&mut self, shared: &mut Shared<'_>, mut log: Option<&mut JsonFile>) {
+        self.stdin.close();
+        self.drain_until = Some(shared.now + DRAIN_WAIT);
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            self.read(stream, shared, log.as_deref_mut());
+        }
+        self.settle(shared);
+    }
+
+    /// Learn whether the process ended.
+    pub fn reap(&mut self, poller: &Poller) -> std::io::Result<Option<Exit>> {
+        let token = Token::Process(self.number);
+        self.process
+            .as_mut()
+            .map_or(Ok(None), |process| process.reap(poller, token))
+    }
+
+    /// How the process ended, once: nothing more of its output is waited for.
+    pub fn take_exit(&mut self) -> Option<Exit> {
+        self.drain_until.take()?;
+        self.process.as_ref()?.exit
+    }
+
+    /// Whether its process runs, or ended and was not recorded yet.
+    pub fn is_live(&self) -> bool {
+        let running = self.process.as_ref().is_some_and(Process::is_running);
+        running || self.drain_until.is_some()
+    }
+
+    /// Whether the process ended and nothing more of its output is waited for.
+    pub fn is_drained(&self, now: Instant) -> bool {
+        let at_end = !self.stdout.is_open() && !self.stderr.is_open();
+        self.drain_until.is_some_and(|until| at_end || until <= now)
+    }
+
+    /// Let the clients go, each as soon as it has everything.
+    pub fn end(&mut self, shared: &mut Shared<'_>) {
+        self.stdout.ended = true;
+        self.stderr.ended = true;
+        self.stdin.close();
+        for client in self.clients.values_mut() {
+            client.end(shared.now);
+        }
+        self.settle(shared);
+    }
+
+    pub fn has_clients(&self) -> bool {
+        !self.clients.is_empty()
+    }
+
+    /// When [`Session::expire`] is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        let clients = self.clients.values().filter_map(Client::deadline);
+        clients.chain(self.drain_until).min()
+    }
+
+    pub fn expire(&mut self, shared: &mut Shared<'_>) {
+        for client in self.clients.values_mut() {
+            client.expire(shared.now);
+        }
+        self.settle(shared);
+    }
+
+    /// An output has something, or has ended.
+    pub fn on_output(
+        &mut self,
+        stream: Stream,
+        shared: &mut Shared<'_>,
+        log: Option<&mut JsonFile>,
+    ) {
+        self.read(stream, shared, log);
+        self.settle(shared);
+    }
+
+    /// The process can take more input: what waits, then what clients have to say.
+    pub fn on_stdin(&mut self, shared: &mut Shared<'_>) {
+        self.stdin.flush();
+        self.hear_the_gone(shared);
+        self.settle(shared);
+    }
+
+    /// A client's socket can be read or written, or hung up. True when it typed the detach keys.
+    pub fn on_client(&mut self, number: u32, flags: EventFlags, shared: &mut Shared<'_>) -> bool {
+        let Some(client) = self.clients.get_mut(&number) else {
+            return false;
+        };
+        if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
+            client.hang_up();
+        } else if flags.contains(EventFlags::OUT) {
+            client.flush(shared.now);
+        }
+        let detached = self.hear(number, shared);
+        if detached {
+            self.detach(number, shared);
+        }
+        self.settle(shared);
+        detached
+    }
+
+    fn detach(&mut self, number: u32, shared: &mut Shared<'_>) {
+        if let Some(client) = self.clients.get_mut(&number) {
+            client.end(shared.now);
+        }
+    }
+
+    /// Clients that hung up are not watched: what they said before is read when the process takes it.
+    fn hear_the_gone(&mut self, shared: &mut Shared<'_>) {
+        let gone = self
+            .clients
+            .iter()
+            .filter(|(_, client)| client.has_hung_up());
+        let numbers: Vec<u32> = gone.map(|(number, _)| *number).collect();
+        for number in numbers {
+            if self.hear(number, shared) {
+                self.detach(number, shared);
+            }
+        }
+    }
+
+    /// Read what a client says, as long as the process takes it. True for the detach keys.
+    fn hear(&mut self, number: u32, shared: &mut Shared<'_>) -> bool {
+        let mut reads = 0;
+        while let Some(client) = self.clients.get_mut(&number) {
+            let speaks = client.speaks();
+            let has_had_its_turn = reads == READS_IN_A_ROW && !client.has_hung_up();
+            if client.is_gone() || has_had_its_turn || (speaks && !self.stdin.is_ready()) {
+                return false;
+            }
+            reads += 1;
+            match client.listen(&mut shared.scratch[..READ_BYTES]) {
+                Said::Nothing => return false,
+                Said::Bytes(count) => {
+                    if self.pass_on(number, &shared.scratch[..count]) {
+                        return true;
+                    }
+                }
+                Said::End => {
+                    self.end_input(number, shared.now);
+                    return false;
+                }
+            }
+        }
+        false
+    }
+
+    /// Give the process what a client said. True when it ends in the detach keys.
+    fn pass_on(&mut self, number: u32, bytes: &[u8]) -> bool {
+        let Some(client) = self
+            .clients
+            .get_mut(&number)
+            .filter(|client| client.speaks())
+        else {
+            return false;
+        };
+        if !self.tty {
+            self.stdin.write(bytes);
+            return false;
+        }
+        match client.keys.push(bytes) {
+            Typed::Send(bytes) => {
+                self.stdin.write(&bytes);
+                false
+            }
+            Typed::Detach(bytes) => {
+                self.stdin.write(&bytes);
+                true
+            }
+        }
+    }
+
+    /// A client will say no more. Docker: that ends the input of a process that was made for one
+    /// client without a terminal, and else that client's attachment.
+    fn end_input(&mut self, number: u32, now: Instant) {
+        let Some(client) = self.clients.get_mut(&number) else {
+            return;
+        };
+        let spoke = client.speaks();
+        let held_back = client.keys.finish();
+        client.end_input();
+        if spoke {
+            self.stdin.write(&held_back);
+            if self.ends_stdin {
+                self.stdin.end();
+            } else {
+                client.end(now);
+            }
+        }
+    }
+
+    fn read(&mut self, stream: Stream, shared: &mut Shared<'_>, mut log: Option<&mut JsonFile>) {
+        let output = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        let ended = self.drain_until.is_some();
+        let mut read_bytes = 0;
+        while let Some(fd) = output.fd.as_ref().filter(|_| !output.ended) {
+            let buffer = &mut shared.scratch[..READ_BYTES];
+            match rustix::io::read(fd, &mut *buffer) {
+                Ok(count) if count > 0 => {
+                    let bytes = &buffer[..count];
+                    if let Some(log) = log.as_deref_mut() {
+                        log.push(stream, bytes, now_ns());
+                    }
+                    for client in self.clients.values_mut() {
+                        client.deliver(stream, bytes);
+                    }
+                    read_bytes += count;
+                    let turn_bytes = if ended { DRAIN_BYTES } else { TURN_BYTES };
+                    // A pipe that gave less than asked for is empty now; of one that ends we want the end.
+                    if read_bytes >= turn_bytes || (!ended && count < READ_BYTES) {
+                        return;
+                    }
+                }
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return,
+                // The end of a pipe reads as nothing, that of a terminal as EIO.
+                Ok(_) | Err(_) => output.ended = true,
+            }
+        }
+    }
+
+    /// Watch for what can be dealt with now, and forget who is gone.
+    fn settle(&mut self, shared: &Shared<'_>) {
+        let furthest = self
+            .clients
+            .values()
+            .map(Client::waiting_bytes)
+            .max()
+            .unwrap_or(0);
+        let limit = match self.drain_until {
+            Some(_) => OUTBOX_BYTES + DRAIN_BYTES,
+            // Once held up, until half is gone: not a read for every write.
+            None if self.held_up => OUTBOX_BYTES / 2,
+            None => OUTBOX_BYTES,
+        };
+        self.held_up = furthest >= limit;
+        self.stdout
+            .settle(shared.poller, Token::Stdout(self.number), self.held_up);
+        self.stderr
+            .settle(shared.poller, Token::Stderr(self.number), self.held_up);
+        self.stdin.settle(shared.poller, Token::Stdin(self.number));
+        let stdin_ready = self.stdin.is_ready();
+        for (number, client) in &mut self.clients {
+            let token = Token::Client(self.number, *number);
+            client.settle(shared.poller, token, stdin_ready);
+        }
+        self.clients.retain(|_, client| !client.is_gone());
+    }
+}

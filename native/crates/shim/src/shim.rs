@@ -1,0 +1,425 @@
+//! The shim's loop: what happens to the container's processes and their clients, and what follows.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use drayman_executor::Container;
+use drayman_stdio::{now_ns, JsonFile, Rotation, Stream};
+use rustix::event::epoll::EventFlags;
+
+use crate::config::{Config, Log};
+use crate::control::{accept, listen_at, Connection, Received};
+use crate::durable;
+use crate::execs::Execs;
+use crate::kernel::trim_memory;
+use crate::messages::{encode, Event, ExitRecord, State};
+use crate::poll::{Poller, Token, Watch};
+use crate::process::Exit;
+use crate::session::{Manner, Session, Shared, READ_BYTES};
+
+/// The session of the container's first process.
+pub const INIT: u32 = 0;
+/// After so long without an event the shim gives back its buffers.
+const IDLE_WAIT: Duration = Duration::from_millis(500);
+/// How long execs that were killed with the container may take to end.
+const KILL_WAIT: Duration = Duration::from_secs(2);
+
+/// What sessions borrow.
+pub struct Core {
+    pub poller: Poller,
+    scratch: Vec<u8>,
+}
+
+impl Core {
+    pub fn shared(&mut self) -> Shared<'_> {
+        self.scratch.resize(READ_BYTES, 0);
+        Shared {
+            poller: &self.poller,
+            scratch: &mut self.scratch,
+            now: Instant::now(),
+        }
+    }
+}
+
+pub struct Shim {
+    pub config: Config,
+    pub core: Core,
+    pub state: State,
+    pub sessions: BTreeMap<u32, Session>,
+    pub next_session: u32,
+    pub execs: Execs,
+    pub container: Option<Container>,
+    pub started_at_ns: i64,
+    log: Option<JsonFile>,
+    listener: Option<(OwnedFd, Watch)>,
+    connections: BTreeMap<u32, (Connection, Watch)>,
+    next_connection: u32,
+    /// Until when the container's remains are waited for.
+    clear_until: Option<Instant>,
+}
+
+impl Shim {
+    /// Listen for daemons, the first of which is there already.
+    pub fn new(config: Config, control: OwnedFd) -> Result<Self, String> {
+        let failed = |what: &std::path::Path| {
+            let what = what.display().to_string();
+            move |error: io::Error| format!("{what}: {error}")
+        };
+        let poller = Poller::new().map_err(|error| format!("epoll: {error}"))?;
+        let listener = listen_at(&config.socket).map_err(failed(&config.socket))?;
+        let mut watch = Watch::default();
+        watch.set(&poller, &listener, Token::Listener, Some(EventFlags::IN));
+        let log = match &config.log {
+            Log::None => None,
+            Log::JsonFile {
+                path,
+                max_size_bytes,
+                max_files,
+                attrs,
+            } => {
+                let rotation = Rotation {
+                    max_size_bytes: *max_size_bytes,
+                    max_files: *max_files,
+                };
+                Some(JsonFile::open(path, rotation, attrs).map_err(failed(path))?)
+            }
+        };
+        let manner = Manner {
+            tty: config.stdio.tty,
+            takes_stdin: config.stdio.open_stdin,
+            stdin_once: config.stdio.stdin_once,
+        };
+        let mut shim = Self {
+            config,
+            core: Core {
+                poller,
+                scratch: Vec::new(),
+            },
+            state: State::Created,
+            sessions: BTreeMap::from([(INIT, Session::new(INIT, manner))]),
+            next_session: INIT + 1,
+            execs: Execs::default(),
+            container: None,
+            started_at_ns: 0,
+            log,
+            listener: Some((listener, watch)),
+            connections: BTreeMap::new(),
+            next_connection: 0,
+            clear_until: None,
+        };
+        shim.add_connection(control);
+        Ok(shim)
+    }
+
+    /// Serve until nothing is left to do.
+    pub fn run(&mut self) -> io::Result<()> {
+        let mut events = Vec::new();
+        let mut busy = true;
+        while self.listener.is_some() || !self.sessions.is_empty() {
+            let idle = busy.then_some(IDLE_WAIT);
+            let due = self
+                .deadline()
+                .map(|at| at.saturating_duration_since(Instant::now()));
+            self.core
+                .poller
+                .wait(idle.into_iter().chain(due).min(), &mut events)?;
+            if events.is_empty() && busy && due.is_none_or(|due| due > IDLE_WAIT) {
+                self.rest();
+            }
+            busy = !events.is_empty();
+            for (token, flags) in events.drain(..) {
+                self.on_event(token, flags);
+            }
+            self.catch_up();
+        }
+        Ok(())
+    }
+
+    fn on_event(&mut self, token: Token, flags: EventFlags) {
+        let Self {
+            sessions,
+            core,
+            log,
+            ..
+        } = self;
+        match token {
+            Token::Listener => self.on_listener(),
+            Token::Control(number) => self.on_connection(number, flags),
+            Token::Process(number) => self.on_process(number),
+            Token::Stdout(number) | Token::Stderr(number) => {
+                let is_stdout = matches!(token, Token::Stdout(_));
+                let stream = if is_stdout {
+                    Stream::Stdout
+                } else {
+                    Stream::Stderr
+                };
+                if let Some(session) = sessions.get_mut(&number) {
+                    let log = log.as_mut().filter(|_| number == INIT);
+                    session.on_output(stream, &mut core.shared(), log);
+                }
+            }
+            Token::Stdin(number) => {
+                if let Some(session) = sessions.get_mut(&number) {
+                    session.on_stdin(&mut core.shared());
+                }
+            }
+            Token::Client(number, client) => {
+                let session = sessions.get_mut(&number);
+                if session.is_some_and(|s| s.on_client(client, flags, &mut core.shared())) {
+                    self.tell_detached(number);
+                }
+            }
+        }
+    }
+
+    pub fn tell_detached(&mut self, session: u32) {
+        let exec = self.execs.name(session);
+        self.broadcast(&Event::Detached { exec });
+    }
+
+    /// What follows from a batch of events.
+    fn catch_up(&mut self) {
+        if let Some(log) = &mut self.log {
+            if let Err(error) = log.flush() {
+                eprintln!(
+                    "drayman-shim: log: {error}; lost {} bytes so far",
+                    log.lost_bytes()
+                );
+            }
+        }
+        let now = Instant::now();
+        for session in self.sessions.values_mut() {
+            if session.deadline().is_some_and(|at| at <= now) {
+                session.expire(&mut self.core.shared());
+            }
+        }
+        let drained: Vec<u32> = self
+            .sessions
+            .iter()
+            .filter(|(_, s)| s.is_drained(now))
+            .map(|(n, _)| *n)
+            .collect();
+        for number in drained {
+            self.finish(number);
+        }
+        if self.state == State::Created && self.connections.is_empty() && self.listener.is_some() {
+            // Nobody will ever start it.
+            self.leave();
+        }
+        if self
+            .clear_until
+            .is_some_and(|until| !self.execs.any_running() || until <= now)
+        {
+            self.leave();
+        }
+        let leaving = self.listener.is_none();
+        self.sessions.retain(|number, session| {
+            let kept = *number == INIT && !leaving;
+            kept || session.has_clients() || session.is_live()
+        });
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.sessions
+            .values()
+            .filter_map(Session::deadline)
+            .chain(self.clear_until)
+            .min()
+    }
+
+    /// Nothing happens: keep no memory that is not needed.
+    fn rest(&mut self) {
+        self.core.scratch = Vec::new();
+        if let Some(log) = &mut self.log {
+            log.trim();
+        }
+        trim_memory();
+    }
+
+    fn on_process(&mut self, number: u32) {
+        let Self {
+            sessions,
+            core,
+            log,
+            ..
+        } = self;
+        let Some(session) = sessions.get_mut(&number) else {
+            return;
+        };
+        match session.reap(&core.poller) {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                let log = log.as_mut().filter(|_| number == INIT);
+                session.drain(&mut core.shared(), log);
+                if number == INIT && !session.is_drained(Instant::now()) {
+                    self.kill_all();
+                }
+            }
+            Err(error) => eprintln!("drayman-shim: wait: {error}"),
+        }
+    }
+
+    /// A process ended and all of its output was read: record it, tell it, let the clients go.
+    fn finish(&mut self, number: u32) {
+        let Some(exit) = self.sessions.get_mut(&number).and_then(Session::take_exit) else {
+            return;
+        };
+        if number == INIT {
+            self.finish_container(exit);
+        } else if let Some(name) = self.execs.name(number) {
+            let path = self.config.exec_dir.join(format!("{name}.exit"));
+            let record = format!("{{\"exit_code\":{}}}", exit.code);
+            if let Err(error) = durable::write(&path, record.as_bytes(), false) {
+                eprintln!("drayman-shim: {}: {error}", path.display());
+            }
+            self.execs.end(&name, exit.code);
+            self.broadcast(&Event::ExecExit {
+                exec: name,
+                exit_code: exit.code,
+            });
+        }
+        if let Some(session) = self.sessions.get_mut(&number) {
+            session.end(&mut self.core.shared());
+        }
+    }
+
+    fn finish_container(&mut self, exit: Exit) {
+        let finished_at_ns = now_ns();
+        if let Some(log) = &mut self.log {
+            if let Err(error) = log.finish(finished_at_ns) {
+                eprintln!("drayman-shim: log: {error}");
+            }
+        }
+        let record = ExitRecord {
+            exit_code: exit.code,
+            signal: exit.signal,
+            oom: self.container.as_ref().is_some_and(Container::oom_killed),
+            started_at_ns: self.started_at_ns,
+            finished_at_ns,
+        };
+        if let Err(error) = durable::write(&self.config.exit_file, &encode(&record), true) {
+            eprintln!("drayman-shim: {}: {error}", self.config.exit_file.display());
+        }
+        self.state = State::Stopped;
+        self.broadcast(&Event::Exit {
+            exit_code: exit.code,
+            oom: record.oom,
+            finished_at_ns,
+        });
+        if self.execs.any_running() {
+            self.kill_all();
+        }
+        self.clear_until = Some(Instant::now() + KILL_WAIT);
+    }
+
+    fn kill_all(&self) {
+        if let Some(container) = &self.container {
+            if let Err(error) = container.signal_all(libc::SIGKILL) {
+                eprintln!("drayman-shim: {error}");
+            }
+        }
+    }
+
+    /// Take the container away, then the ways to this shim. What stays is to let clients read to the end.
+    pub fn leave(&mut self) {
+        self.state = State::Stopped;
+        self.clear_until = None;
+        for session in self.sessions.values_mut() {
+            session.end(&mut self.core.shared());
+        }
+        if let Some(container) = self.container.take() {
+            if let Err(error) = container.destroy() {
+                eprintln!("drayman-shim: {error}");
+            }
+        }
+        if self.listener.take().is_some() {
+            if let Err(error) = std::fs::remove_file(&self.config.socket) {
+                eprintln!("drayman-shim: {}: {error}", self.config.socket.display());
+            }
+        }
+        // The daemon takes our hanging up as leave to remove the container's files.
+        self.connections.clear();
+        self.log = None;
+    }
+
+    fn on_listener(&mut self) {
+        if let Some(Ok(fd)) = self.listener.as_ref().map(|(listener, _)| accept(listener)) {
+            self.add_connection(fd);
+        }
+    }
+
+    fn add_connection(&mut self, fd: OwnedFd) {
+        let number = self.next_connection;
+        self.next_connection += 1;
+        let mut watch = Watch::default();
+        watch.set(
+            &self.core.poller,
+            &fd,
+            Token::Control(number),
+            Some(EventFlags::IN),
+        );
+        self.connections
+            .insert(number, (Connection::new(fd), watch));
+    }
+
+    fn on_connection(&mut self, number: u32, flags: EventFlags) {
+        let Some((connection, _)) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let received = if flags.contains(EventFlags::OUT) && !connection.flush() {
+            Received::Closed
+        } else if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
+            connection.receive()
+        } else {
+            Received::Nothing
+        };
+        match received {
+            Received::Message(message, descriptors) => {
+                self.on_message(number, &message, descriptors);
+            }
+            Received::TooLong => self.refuse_too_long(number),
+            Received::Nothing => {}
+            Received::Closed => {
+                self.connections.remove(&number);
+            }
+        }
+        self.watch_connection(number);
+    }
+
+    /// Send a message to one daemon.
+    pub fn send(&mut self, number: u32, message: Vec<u8>) {
+        if let Some((connection, _)) = self.connections.get_mut(&number) {
+            if !connection.send(message) {
+                self.connections.remove(&number);
+            }
+        }
+        self.watch_connection(number);
+    }
+
+    fn broadcast(&mut self, event: &Event) {
+        let message = event.encode();
+        let numbers: Vec<u32> = self.connections.keys().copied().collect();
+        for number in numbers {
+            self.send(number, message.clone());
+        }
+    }
+
+    fn watch_connection(&mut self, number: u32) {
+        if let Some((connection, watch)) = self.connections.get_mut(&number) {
+            let waiting = if connection.is_waiting() {
+                EventFlags::OUT
+            } else {
+                EventFlags::empty()
+            };
+            let token = Token::Control(number);
+            watch.set(
+                &self.core.poller,
+                &connection.fd,
+                token,
+                Some(EventFlags::IN | waiting),
+            );
+        }
+    }
+}
