@@ -1,0 +1,88 @@
+"""``drayman serve``: the engine and its API, until SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import uvloop
+
+from drayman.api.listeners import Listener, listen
+from drayman.config import DEFAULT_HOST, LOG_LEVELS, Config, load
+from drayman.engine.engine import Engine
+from drayman.errors import System
+from drayman.server import serve as serve_api
+
+log = logging.getLogger("drayman")
+
+
+@click.command()
+@click.option(
+    "-H",
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="URL",
+    help="Where to listen: unix:///path, tcp://address:port, or fd:// for sockets that systemd"
+    f" hands over. May be given several times. Default: {DEFAULT_HOST}",
+)
+@click.option("--root", metavar="DIR", help="Images, containers, volumes: survives a reboot.")
+@click.option("--run", metavar="DIR", help="Sockets and handles: may be lost with a reboot.")
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings in TOML; /etc/drayman/config.toml if it is there.",
+)
+@click.option("--log-level", type=click.Choice(LOG_LEVELS), help="What to tell on standard error.")
+@click.option("--group", metavar="NAME", help="Who may use the unix socket, beside root.")
+@click.option("--bridge", metavar="NAME", help="Interface of the default network.")
+@click.option("--subnet", metavar="CIDR", help="Its range; a free one is chosen otherwise.")
+def serve(file: Path | None, hosts: tuple[str, ...], **settings: Any) -> None:
+    """Run the engine.
+
+    Options win over the environment (DRAYMAN_ROOT, DRAYMAN_HOSTS, …), which wins over the
+    file. SIGHUP reads the file again, SIGTERM ends the engine in under two seconds; containers
+    go on, and the next start takes them up.
+
+    \b
+    Examples:
+      drayman serve
+      drayman serve -H unix:///run/docker.sock --root /srv/drayman
+      drayman serve -H tcp://127.0.0.1:2375 --log-level debug
+    """
+    config = load(file, hosts=list(hosts), **settings)
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=config.log_level.upper()
+    )
+
+    def reload() -> None:
+        again = load(file, hosts=list(hosts), **settings)
+        logging.getLogger().setLevel(again.log_level.upper())
+        log.info("settings read again: the log level counts at once, the rest at the next start")
+
+    uvloop.run(run(config, reload))
+
+
+async def run(config: Config, reload: Callable[[], None]) -> None:
+    """Recover, then answer until told to end."""
+    # The root's lock comes first: a second engine is told who has it, whatever its sockets.
+    engine = await Engine.open(config)
+    try:
+        listeners = [listener for host in config.hosts for listener in listen_on(host, config)]
+        log.info("listening on %s", ", ".join(config.hosts))
+        await serve_api(engine, listeners, reload=reload)
+    finally:
+        await engine.close()
+
+
+def listen_on(host: str, config: Config) -> list[Listener]:
+    """The sockets of one URL; System naming it when the host refuses."""
+    try:
+        return listen(host, group=config.group)
+    except OSError as error:
+        raise System(f"cannot listen on {host}: {error.strerror}") from None
