@@ -12,11 +12,7 @@ fn to_python(error: &Error) -> PyErr {
 }
 
 #[pyfunction]
-fn changes(
-    py: Python<'_>,
-    upper: OsString,
-    lower: Vec<OsString>,
-) -> PyResult<Vec<(OsString, u8)>> {
+fn changes(py: Python<'_>, upper: OsString, lower: Vec<OsString>) -> PyResult<Vec<(OsString, u8)>> {
     let upper = upper.into_vec();
     let lower: Vec<Vec<u8>> = lower.into_iter().map(OsString::into_vec).collect();
     let found = py

@@ -91,6 +91,17 @@ fn veth_remove(py: Python<'_>, host_name: &str) -> PyResult<()> {
     run(py, || network::remove_veth(host_name))
 }
 
+#[pyfunction]
+fn connections_forget(py: Python<'_>, address: &str) -> PyResult<()> {
+    let address = address_of(address)?;
+    run(py, || network::forget_connections_to(address))
+}
+
+#[pyfunction]
+fn datagrams_forget(py: Python<'_>, port: u16) -> PyResult<()> {
+    run(py, || network::forget_datagrams_to(port))
+}
+
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(netns_create, module)?)?;
     module.add_function(wrap_pyfunction!(netns_remove, module)?)?;
@@ -98,5 +109,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(bridge_remove, module)?)?;
     module.add_function(wrap_pyfunction!(veth_attach, module)?)?;
     module.add_function(wrap_pyfunction!(veth_remove, module)?)?;
+    module.add_function(wrap_pyfunction!(connections_forget, module)?)?;
+    module.add_function(wrap_pyfunction!(datagrams_forget, module)?)?;
     Ok(())
 }

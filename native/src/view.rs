@@ -21,7 +21,10 @@ fn to_python(error: &view::Error) -> PyErr {
 /// A descriptor the caller lends for the length of a call.
 fn borrow<'a>(fd: RawFd) -> PyResult<BorrowedFd<'a>> {
     if fd < 0 {
-        return Err(raise(Kind::InvalidParameter, format!("{fd} is no descriptor")));
+        return Err(raise(
+            Kind::InvalidParameter,
+            format!("{fd} is no descriptor"),
+        ));
     }
     // SAFETY: not negative, and the caller keeps it open while it calls, as the stub asks.
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })

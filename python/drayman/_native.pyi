@@ -182,3 +182,11 @@ def veth_attach(
 
 def veth_remove(host_name: str) -> None:
     """Remove a veth by its host's end; harmless when it is gone."""
+
+def connections_forget(address: str) -> None:
+    """Make the kernel forget the connections that a container of this address answered;
+    without effect before Linux 6.8."""
+
+def datagrams_forget(port: int) -> None:
+    """Make the kernel forget the UDP senders to a port, so that their next packet takes the
+    way that holds now; without effect before Linux 6.8."""

@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.unit.network_world import (
+    ANSWER_S,
     DROPPED_S,
     TCP_PORT,
     UDP_PORT,
@@ -159,6 +161,29 @@ def test_a_port_at_one_address(driver: BridgeDriver) -> None:
         assert call("127.0.0.1", port) == GATEWAY
         with pytest.raises(ConnectionRefusedError):
             call(GATEWAY, port)
+
+
+def test_a_sender_that_never_pauses_reaches_the_next_container(driver: BridgeDriver) -> None:
+    # Kept by the connection tracking (Linux 6.8 can be told to forget), its packets would
+    # go on to where the first container was.
+    ports = {f"{UDP_PORT}/udp": published()}
+    first = driver.attach("first", "first", ports=ports)
+    port = host_port(first, "53/udp")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(ANSWER_S)
+        sender.connect(("127.0.0.1", port))
+        for attachment in (first, None):
+            if attachment is None:
+                driver.detach("first")
+                ports = {f"{UDP_PORT}/udp": published(host_port=str(port))}
+                # Nobody has the port: this starts a connection that leads nowhere.
+                with suppress(ConnectionRefusedError):
+                    sender.send(b"lost")
+                    sender.recv(10)
+                attachment = driver.attach("second", "second", ports=ports)
+            with server(attachment.netns_path):
+                sender.send(b"hello")
+                assert sender.recv(100).decode() == GATEWAY
 
 
 def test_detaching_leaves_nothing(driver: BridgeDriver, box: Attachment) -> None:

@@ -79,6 +79,9 @@ def make(plan: Plan, nftables: Nftables) -> None:
         if plan.published:
             _let_call_itself(plan.host_interface)
             nftables.run(rules.publish(plan.bridge, plan.published))
+            for port in plan.published:
+                if port.protocol == "udp":
+                    _native.datagrams_forget(port.host_port)
         undo.pop_all()
 
 
@@ -99,4 +102,6 @@ def unmake(netns_path: Path, bridge: str, published: list[Published], nftables: 
         # One by one: a transaction with one that is gone already would keep the others.
         with suppress(System):
             nftables.run(rules.withdraw(bridge, [port]))
+    for ip in {port.container_ip for port in published}:
+        _native.connections_forget(str(ip))
     _native.netns_remove(str(netns_path))

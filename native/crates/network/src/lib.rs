@@ -4,6 +4,7 @@
 //! A device pair is born in one message with its one end inside the container's namespace
 //! and the other on the bridge: four times faster than making it here and moving an end.
 mod bridge;
+mod conntrack;
 mod error;
 mod messages;
 mod namespace;
@@ -11,6 +12,7 @@ mod netlink;
 mod veth;
 
 pub use bridge::{ensure_bridge, remove_bridge};
+pub use conntrack::{forget_connections_to, forget_datagrams_to};
 pub use error::Error;
 pub use namespace::{create_namespace, remove_namespace};
 pub use veth::{attach_veth, remove_veth, Mac, Veth};
