@@ -95,28 +95,28 @@ impl Layers {
 }
 
 impl Directory {
-    /// What this layer holds under a name. `told` is the type its listing told, when the
+    /// What this layer holds under a name, and its stat where it was needed to tell. `told` is the type its listing told, when the
     /// name was read from it: most names then cost no system call.
     pub(crate) fn held(
         &self,
         name: &[u8],
         told: Option<FileType>,
         marks: Marks,
-    ) -> Result<Held, Errno> {
+    ) -> Result<(Held, Option<Stat>), Errno> {
         match told {
-            Some(FileType::Directory) => return Ok(Held::Directory),
+            Some(FileType::Directory) => return Ok((Held::Directory, None)),
             Some(FileType::RegularFile) if !self.marks.attribute_whiteouts => {
-                return Ok(Held::File)
+                return Ok((Held::File, None))
             }
             Some(FileType::Symlink | FileType::Fifo | FileType::Socket | FileType::BlockDevice) => {
-                return Ok(Held::File)
+                return Ok((Held::File, None))
             }
             _ => {}
         }
         let Some(stat) = self.stat(name)? else {
-            return Ok(Held::Nothing);
+            return Ok((Held::Nothing, None));
         };
-        Ok(match FileType::from_raw_mode(stat.st_mode) {
+        let held = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => Held::Directory,
             FileType::CharacterDevice if stat.st_rdev == 0 => Held::Whiteout,
             FileType::RegularFile
@@ -127,7 +127,8 @@ impl Directory {
                 Held::Whiteout
             }
             _ => Held::File,
-        })
+        };
+        Ok((held, Some(stat)))
     }
 
     pub(crate) fn stat(&self, name: &[u8]) -> Result<Option<Stat>, Errno> {

@@ -24,10 +24,11 @@ pub(crate) struct Merged {
 }
 
 /// What a merged directory holds under a name, and which of its directories shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Shown {
     pub is_directory: bool,
     pub at: usize,
+    stat: Option<Stat>,
 }
 
 impl Merged {
@@ -83,11 +84,14 @@ impl Merged {
     ) -> Result<Option<Shown>, Errno> {
         for (at, directory) in self.directories.iter().enumerate() {
             match directory.held(name, told.take(), layers.marks)? {
-                Held::Nothing => {}
-                Held::Whiteout => return Ok(None),
-                held => {
-                    let is_directory = held == Held::Directory;
-                    return Ok(Some(Shown { is_directory, at }));
+                (Held::Nothing, _) => {}
+                (Held::Whiteout, _) => return Ok(None),
+                (held, stat) => {
+                    return Ok(Some(Shown {
+                        is_directory: held == Held::Directory,
+                        at,
+                        stat,
+                    }));
                 }
             }
         }
@@ -95,7 +99,10 @@ impl Merged {
     }
 
     pub(crate) fn stat(&self, shown: Shown, name: &[u8]) -> Result<Option<Stat>, Errno> {
-        self.directories[shown.at].stat(name)
+        match shown.stat {
+            None => self.directories[shown.at].stat(name),
+            known => Ok(known),
+        }
     }
 
     /// The directory shown under a name.

@@ -126,7 +126,7 @@ impl Walk {
         let below = old.places();
         for (name, told) in upper.names()? {
             let was = old.lookup(&self.layers, &name, None)?;
-            let held = upper.held(&name, Some(told), self.layers.marks)?;
+            let (held, _) = upper.held(&name, Some(told), self.layers.marks)?;
             match held {
                 Held::Nothing => continue,
                 Held::Whiteout => {
@@ -239,15 +239,19 @@ fn join_listed(directory: &[u8], name: &[u8]) -> Vec<u8> {
 fn with_parents(mut found: Vec<Change>) -> Vec<Change> {
     found.sort_unstable();
     let mut above = BTreeSet::new();
+    let mut last: &[u8] = b"";
     for change in &found {
-        let mut path = change.path.as_slice();
-        while let Some(cut) = path.iter().rposition(|byte| *byte == b'/') {
-            path = &path[..cut];
-            let listed = || found.binary_search_by(|one| one.path.as_slice().cmp(path));
-            if path.is_empty() || above.contains(path) || listed().is_ok() {
-                break;
-            }
+        let parent = parent(&change.path);
+        // Most changes lie beside the one before.
+        if parent == last {
+            continue;
+        }
+        last = parent;
+        let mut path = parent;
+        let listed = |path: &[u8]| found.binary_search_by(|one| one.path.as_slice().cmp(path));
+        while !path.is_empty() && !above.contains(path) && listed(path).is_err() {
             above.insert(path);
+            path = self::parent(path);
         }
     }
     let above: Vec<Change> = above
@@ -258,6 +262,13 @@ fn with_parents(mut found: Vec<Change>) -> Vec<Change> {
         })
         .collect();
     found.extend(above);
-    found.sort_unstable();
+    // Two sorted runs, which this one merges.
+    found.sort();
     found
+}
+
+/// The directory a listed path lies in; the root's is "".
+fn parent(path: &[u8]) -> &[u8] {
+    let cut = path.iter().rposition(|byte| *byte == b'/');
+    &path[..cut.unwrap_or(0)]
 }
