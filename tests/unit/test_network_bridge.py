@@ -93,7 +93,7 @@ def test_what_an_attachment_tells(box: Attachment) -> None:
     assert "fe80" not in seen
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", GATEWAY])
+@pytest.mark.parametrize("address", ["127.0.0.1", GATEWAY], ids=["loopback", "bridge"])
 def test_published_ports_from_the_host(box: Attachment, address: str) -> None:
     # The bridge's own address is how a container sees its host.
     assert call(address, host_port(box, "80/tcp")) == GATEWAY
