@@ -39,12 +39,12 @@ fn prefix_of(length: u8) -> PyResult<u8> {
 
 #[pyfunction]
 fn netns_create(py: Python<'_>, path: PathBuf) -> PyResult<()> {
-    run(py, || network::create_namespace(&path))
+    run(py, move || network::create_namespace(&path))
 }
 
 #[pyfunction]
 fn netns_remove(py: Python<'_>, path: PathBuf) -> PyResult<()> {
-    run(py, || network::remove_namespace(&path))
+    run(py, move || network::remove_namespace(&path))
 }
 
 #[pyfunction]
@@ -83,7 +83,7 @@ fn veth_attach(
         prefix_length: prefix_of(prefix_length)?,
         gateway: address_of(gateway)?,
     };
-    run(py, || network::attach_veth(&netns_path, &veth))
+    run(py, move || network::attach_veth(&netns_path, &veth))
 }
 
 #[pyfunction]

@@ -76,10 +76,10 @@ def call(host: str, port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> 
 
 
 @contextmanager
-def outside(name: str, netns: str) -> Iterator[tuple[str, str]]:
-    """Another machine, on a link of its own to this one: (its address, ours on that link).
-    It sends what is for the bridge's subnets to us."""
-    theirs, ours = "10.213.77.2", "10.213.77.1"
+def outside(name: str, netns: str, network: str) -> Iterator[tuple[str, str]]:
+    """Another machine, on a link of its own to this one: (its address, ours on that link),
+    of ``network`` (the first three numbers). It sends what is for the bridge's subnets to us."""
+    theirs, ours = f"{network}.2", f"{network}.1"
     _ip("link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", netns)
     try:
         _ip("addr", "add", f"{ours}/24", "dev", name)
