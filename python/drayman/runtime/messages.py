@@ -1,0 +1,148 @@
+"""The messages between the engine and a container's shim, as the engine's side writes them.
+
+``native/crates/shim/src/messages.json`` shows one of each and is tested against by both sides.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+VERSION = 1
+
+
+class Request(msgspec.Struct, kw_only=True, tag_field="do"):
+    """What the engine asks; the answer bears the same number."""
+
+    id: int = 0
+
+
+class Hello(Request, tag="hello"):
+    """Who are you."""
+
+
+class Attach(Request, tag="attach"):
+    """Serve a client, whose connection comes beside the message."""
+
+    stdin: bool
+    stdout: bool
+    stderr: bool
+    framed: bool
+    # None or empty: the container's own.
+    detach_keys: str | None = None
+    early: bytes = b""
+
+
+class Start(Request, tag="start"):
+    """Run the container's first process."""
+
+
+class Signal(Request, tag="signal"):
+    """Signal the first process, or every process of the container."""
+
+    signal: int
+    all: bool = False
+
+
+class Resize(Request, tag="resize"):
+    """Set the size of a terminal: an exec's, or the container's."""
+
+    exec: str | None
+    height: int
+    width: int
+
+
+class Exec(Request, tag="exec"):
+    """Run a further process; an attached client's connection comes beside the message."""
+
+    exec: str
+    process: str
+    tty: bool
+    console_size: list[int] | None
+    stdin: bool
+    stdout: bool
+    stderr: bool
+    framed: bool
+    detach_keys: str | None = None
+    early: bytes = b""
+
+
+class GetStatus(Request, tag="status"):
+    """What runs, and how execs ended."""
+
+
+class ExecSignal(Request, tag="exec_signal"):
+    """Signal the process of an exec."""
+
+    exec: str
+    signal: int
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """The answer to `Hello`."""
+
+    version: int
+    pid: int
+    state: str
+    init_pid: int | None
+
+
+class Started(msgspec.Struct, frozen=True):
+    """The answer to `Start`: the first process by the host's number, and when it began."""
+
+    pid: int
+    started_at_ns: int
+
+
+class ExecStarted(msgspec.Struct, frozen=True):
+    """The answer to `Exec`."""
+
+    pid: int
+
+
+class ExecStatus(msgspec.Struct, frozen=True):
+    """One exec, as `Status` tells it."""
+
+    pid: int
+    running: bool
+    exit_code: int | None
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The answer to `GetStatus`; `state` is created, running or stopped."""
+
+    state: str
+    init_pid: int | None
+    execs: dict[str, ExecStatus]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a request was not done."""
+
+    kind: str
+    message: str
+    exit_code: int | None = None
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """Any message of a shim: an answer, which has a number, or an event."""
+
+    id: int | None = None
+    # Empty in a refusal.
+    ok: msgspec.Raw = msgspec.Raw()
+    error: Refusal | None = None
+    event: str | None = None
+
+
+_incoming = msgspec.json.Decoder(Incoming)
+
+
+def decode(message: bytes) -> Incoming:
+    """Take a message of a shim apart; ValueError when it is none."""
+    return _incoming.decode(message)
+
+
+def event(message: bytes) -> dict[str, Any]:
+    """An event with all it says: exit, exec_exit or detached."""
+    return msgspec.json.decode(message, type=dict[str, Any])

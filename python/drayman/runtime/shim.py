@@ -1,0 +1,311 @@
+"""The engine's end of a shim: one small process that owns one container.
+
+A shim outlives the engine. `Shim.spawn` makes one, `Shim.connect` finds one that an earlier
+engine made; after that there is no difference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from drayman.errors import Conflict, DraymanError, InvalidParameter, NotFound, System
+from drayman.runtime import messages
+
+Event = dict[str, Any]
+Answer = TypeVar("Answer")
+
+# The shim's first connection to an engine.
+_CONTROL_FD = 3
+# The longest answer, the status of some hundred execs, fits many times.
+_MESSAGE_BYTES_MAX = 512 * 1024
+_KINDS: dict[str, type[DraymanError]] = {
+    "not-found": NotFound,
+    "invalid": InvalidParameter,
+    "conflict": Conflict,
+    "system": System,
+}
+
+_log = logging.getLogger(__name__)
+
+
+class StartError(System):
+    """Raised when a process could not be started; the text is what runc would say."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        # 126 it cannot be run, 127 it was not found, 128 anything else.
+        self.exit_code = exit_code
+
+
+class Shim:
+    """A connection to a shim. Requests raise kinds of `drayman.errors`, System when it is gone."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._socket = connection
+        self._loop = asyncio.get_running_loop()
+        self._numbers = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[msgspec.Raw]] = {}
+        self._writable: asyncio.Future[None] | None = None
+        self._on_event: Callable[[Event], None] | None = None
+        self._unheard: list[Event] = []
+        # Done when the shim hung up: it has removed the container's cgroup and its mounts.
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(connection.fileno(), self._receive)
+
+    @classmethod
+    async def spawn(cls, binary: Path, bundle: Path, stderr_fd: int | None = None) -> Shim:
+        """Start a shim for a bundle whose ``shim.json`` is written; its complaints go to
+        ``stderr_fd``, by default to our own standard error."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with theirs:
+                pid = _spawn(binary, bundle, theirs.fileno(), stderr_fd)
+        except OSError as error:
+            ours.close()
+            raise System(f"{binary}: {error.strerror}") from error
+        _reap(pid)
+        return cls(ours)
+
+    @classmethod
+    async def connect(cls, path: Path) -> Shim:
+        """Connect to a shim that an earlier engine left. OSError when none listens there."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            connection.setblocking(False)
+            connection.connect(str(path))
+        except OSError:
+            connection.close()
+            raise
+        return cls(connection)
+
+    @property
+    def on_event(self) -> Callable[[Event], None] | None:
+        """Called with each event: exit, exec_exit, detached. What came before it was set is
+        not lost."""
+        return self._on_event
+
+    @on_event.setter
+    def on_event(self, callback: Callable[[Event], None] | None) -> None:
+        self._on_event = callback
+        unheard, self._unheard = self._unheard, []
+        for event in unheard:
+            self._tell(event)
+
+    async def hello(self) -> messages.Identity:
+        """Who it is."""
+        return await self._ask(messages.Hello(), messages.Identity)
+
+    async def attach(
+        self,
+        fd: int,
+        *,
+        stdin: bool,
+        stdout: bool,
+        stderr: bool,
+        framed: bool,
+        detach_keys: str = "",
+        early: bytes = b"",
+    ) -> None:
+        """Have it serve a client; ``fd`` stays the caller's to close. Before the start or after."""
+        request = messages.Attach(
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            framed=framed,
+            detach_keys=detach_keys or None,
+            early=early,
+        )
+        await self._ask(request, object, fd)
+
+    async def start(self) -> messages.Started:
+        """Start the container. StartError when it cannot be; then the shim leaves."""
+        return await self._ask(messages.Start(), messages.Started)
+
+    async def signal(self, signal: int, *, everyone: bool = False) -> None:
+        """Signal the first process, or every process. Conflict when it has ended."""
+        await self._ask(messages.Signal(signal=signal, all=everyone), object)
+
+    async def resize(self, exec_id: str | None, height: int, width: int) -> None:
+        """Set the size of a terminal; before the start it is the size to start with."""
+        await self._ask(messages.Resize(exec=exec_id, height=height, width=width), object)
+
+    async def exec(
+        self,
+        exec_id: str,
+        process: Path,
+        fd: int | None,
+        *,
+        tty: bool,
+        stdin: bool,
+        stdout: bool,
+        stderr: bool,
+        framed: bool,
+        detach_keys: str = "",
+        console_size: list[int] | None = None,
+        early: bytes = b"",
+    ) -> int:
+        """Run the OCI process in a file, attached to a client or to nobody; returns its pid.
+
+        StartError when it cannot be started: nothing was written to ``fd`` then.
+        """
+        request = messages.Exec(
+            exec=exec_id,
+            process=str(process),
+            tty=tty,
+            console_size=console_size,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            framed=framed,
+            detach_keys=detach_keys or None,
+            early=early,
+        )
+        return (await self._ask(request, messages.ExecStarted, fd)).pid
+
+    async def exec_signal(self, exec_id: str, signal: int) -> None:
+        """Signal the process of an exec. NotFound when it does not run."""
+        await self._ask(messages.ExecSignal(exec=exec_id, signal=signal), object)
+
+    async def status(self) -> messages.Status:
+        """What runs, and how the latest execs ended."""
+        return await self._ask(messages.GetStatus(), messages.Status)
+
+    async def close(self) -> None:
+        """Hang up. The shim goes on, unless its container was never started."""
+        self._end()
+
+    async def _ask(
+        self, request: messages.Request, answer: type[Answer], fd: int | None = None
+    ) -> Answer:
+        request.id = next(self._numbers)
+        message = msgspec.json.encode(request)
+        future: asyncio.Future[msgspec.Raw] = self._loop.create_future()
+        self._asked[request.id] = future
+        try:
+            await self._send(message, [] if fd is None else [fd])
+            return msgspec.json.decode(await future, type=answer)
+        finally:
+            del self._asked[request.id]
+
+    async def _send(self, message: bytes, fds: list[int]) -> None:
+        while True:
+            if self.closed.done():
+                raise System("the container's shim is gone")
+            try:
+                socket.send_fds(self._socket, [message], fds)
+                return
+            except BlockingIOError:
+                await self._room()
+            except OSError as error:
+                self._end()
+                raise System(f"the container's shim is gone: {error.strerror}") from error
+
+    async def _room(self) -> None:
+        """Wait until the socket takes more: the shim reads slower than we ask."""
+        if self._writable is None or self._writable.done():
+            self._writable = self._loop.create_future()
+            self._loop.add_writer(self._socket.fileno(), self._has_room, self._writable)
+        await asyncio.shield(self._writable)
+
+    def _has_room(self, writable: asyncio.Future[None]) -> None:
+        self._loop.remove_writer(self._socket.fileno())
+        writable.set_result(None)
+
+    def _receive(self) -> None:
+        """Take every message that is there."""
+        while not self.closed.done():
+            try:
+                message = self._socket.recv(_MESSAGE_BYTES_MAX)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                message = b""
+            if not message:
+                self._end()
+                return
+            try:
+                self._take(message)
+            except ValueError as error:
+                _log.error("shim: message not understood: %s", error)
+
+    def _take(self, message: bytes) -> None:
+        incoming = messages.decode(message)
+        if incoming.event is not None:
+            self._tell(messages.event(message))
+            return
+        future = self._asked.get(incoming.id) if incoming.id is not None else None
+        if future is None or future.done():
+            # Whoever asked has given up.
+            return
+        if incoming.error is not None:
+            future.set_exception(_to_error(incoming.error))
+        else:
+            future.set_result(incoming.ok)
+
+    def _tell(self, event: Event) -> None:
+        if self._on_event is None:
+            self._unheard.append(event)
+        else:
+            self._on_event(event)
+
+    def _end(self) -> None:
+        if self.closed.done():
+            return
+        self._loop.remove_reader(self._socket.fileno())
+        self._loop.remove_writer(self._socket.fileno())
+        self._socket.close()
+        self.closed.set_result(None)
+        for future in self._asked.values():
+            if not future.done():
+                future.set_exception(System("the container's shim is gone"))
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+
+
+def _to_error(refusal: messages.Refusal) -> DraymanError:
+    if refusal.kind == "start":
+        return StartError(refusal.message, refusal.exit_code or 128)
+    return _KINDS.get(refusal.kind, System)(refusal.message)
+
+
+def _spawn(binary: Path, bundle: Path, control_fd: int, stderr_fd: int | None) -> int:
+    """Start the binary in a session of its own: no signal meant for the engine reaches it."""
+    actions: list[tuple[Any, ...]] = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
+        (os.POSIX_SPAWN_DUP2, 0, 1),
+        (os.POSIX_SPAWN_DUP2, control_fd, _CONTROL_FD),
+    ]
+    if stderr_fd is not None:
+        actions.insert(0, (os.POSIX_SPAWN_DUP2, stderr_fd, 2))
+    return os.posix_spawn(
+        binary,
+        [binary.name, str(bundle)],
+        {},
+        file_actions=actions,
+        setsid=True,
+    )
+
+
+def _reap(pid: int) -> None:
+    """Have the loop collect a child when it ends; one that has ended is collected at once."""
+    loop = asyncio.get_running_loop()
+    pidfd = os.pidfd_open(pid)
+
+    def collect() -> None:
+        loop.remove_reader(pidfd)
+        os.close(pidfd)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+    loop.add_reader(pidfd, collect)
