@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -25,3 +26,23 @@ async def blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
     """
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_pool, functools.partial(function, *args, **kwargs))
+
+
+async def interruptible(function: Callable[[int], T]) -> T:
+    """As `blocking`, for native work on a descriptor that was lent: the function gets
+    another descriptor, which becomes readable when the caller is cancelled.
+
+    A cancelled caller goes on only when the function has ended, so that nothing reads or
+    writes a connection that has been given back.
+    """
+    cancel_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    try:
+        work = asyncio.get_running_loop().run_in_executor(_pool, function, cancel_fd)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            os.eventfd_write(cancel_fd, 1)
+            await asyncio.wait([work])
+            raise
+    finally:
+        os.close(cancel_fd)

@@ -44,3 +44,6 @@ class Image(Wire, frozen=True, kw_only=True):
     tags: list[str] = msgspec.field(default_factory=list)  # repository:tag, familiar form
     digests: list[str] = msgspec.field(default_factory=list)  # repository@sha256:…
     last_tag_ns: int = 0
+    # Removed by force while stopped containers stand on its layers: shown to nobody, kept
+    # until the last of them is gone.
+    removed: bool = False

@@ -1,0 +1,40 @@
+"""Durations as Go writes them: ``1h30m``, ``1.5s``, ``300ms``."""
+
+from __future__ import annotations
+
+import re
+
+from drayman.errors import InvalidParameter
+
+_UNITS_NS = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "μs": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "m": 60_000_000_000,
+    "h": 3_600_000_000_000,
+}
+_PIECE = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_NS_LIMIT = 1 << 63
+
+
+def parse_ns(text: str) -> int:
+    """Nanoseconds of a duration. Raises InvalidParameter with Go's text for anything else."""
+    sign = -1 if text.startswith("-") else 1
+    rest = text[1:] if text[:1] in ("-", "+") else text
+    if rest == "0":
+        return 0
+    total, position = 0, 0
+    while position < len(rest):
+        piece = _PIECE.match(rest, position)
+        if piece is None:
+            raise InvalidParameter(f'time: invalid duration "{text}"')
+        whole, _, fraction = piece[1].partition(".")
+        unit = _UNITS_NS[piece[2]]
+        total += int(whole or "0") * unit + int(fraction or "0") * unit // 10 ** len(fraction)
+        position = piece.end()
+    if not position or total >= _NS_LIMIT:
+        raise InvalidParameter(f'time: invalid duration "{text}"')
+    return sign * total
