@@ -60,16 +60,20 @@ class Containers:
         """Those made from an image, or being made."""
         return [record for record in self._all() if record.image_id == image_id]
 
-    def of_volume(self, name: str) -> list[Container]:
-        """Those that mount a volume, or are going to."""
+    def of_volume(self, name: str) -> list[str]:
+        """The ids of those that mount a volume, or are going to."""
         return [
-            record
+            record.id
             for record in self._all()
             if any(point.name == name for point in record.mount_points)
         ]
 
+    def records(self) -> list[Container]:
+        """The records of all of them, those being made left out."""
+        return [entry.record for entry in self._entries.values()]
+
     def _all(self) -> list[Container]:
-        return [entry.record for entry in self._entries.values()] + list(self.making.values())
+        return self.records() + list(self.making.values())
 
     def reserve(self, name: str, container_id: str) -> None:
         """Take a name; Conflict, in Docker's words (clients parse them), when it is taken."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from drayman.engine.execs import Exec
     from drayman.runtime.shim import Shim
 
+# A shim leaves within milliseconds of the exit it told of.
+LEAVING_WAIT_S = 5.0
+
 
 class Entry:
     """The live side of a container.
@@ -31,6 +34,7 @@ class Entry:
         "ended",
         "execs",
         "gate",
+        "leaving",
         "lock",
         "pending",
         "policy_off",
@@ -46,6 +50,8 @@ class Entry:
         self.lock = asyncio.Lock()
         self.waits = Waits()
         self.shim: Shim | None = None
+        # Done when the shim of the last run has taken the container's mounts down.
+        self.leaving: asyncio.Future[None] | None = None
         self.execs: dict[str, Exec] = {}
         self.pending: list[Pending] = []
         self.arrivals = Arrivals()
@@ -74,3 +80,15 @@ class Entry:
     def change(self, **fields: Any) -> None:
         """Replace fields of the state, in one step."""
         self.record = replace(self.record, state=replace(self.record.state, **fields))
+
+    async def vacated(self) -> None:
+        """Wait until nobody has the container's files mounted; the caller holds the lock,
+        which keeps newcomers out."""
+        await self.gate.free()
+        await self.left()
+
+    async def left(self) -> None:
+        """Wait until the shim of the last run is gone, for a while at most."""
+        if self.leaving is not None:
+            await asyncio.wait([self.leaving], timeout=LEAVING_WAIT_S)
+            self.leaving = None

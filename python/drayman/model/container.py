@@ -229,6 +229,8 @@ class Endpoint(Wire, frozen=True, kw_only=True):
 
     network_id: str
     settings: EndpointSettings = EndpointSettings()
+    # The host's end of the link, while the container runs.
+    host_interface: str = ""
 
 
 class Container(Wire, frozen=True, kw_only=True):

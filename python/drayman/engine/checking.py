@@ -1,0 +1,52 @@
+"""Settings that only the engine minds: restart policies, health checks, signals."""
+
+from __future__ import annotations
+
+from drayman.engine import bundle
+from drayman.errors import InvalidParameter
+from drayman.model.container import ContainerConfig, HealthConfig, HostConfig, RestartPolicy
+from drayman.runtime import signals
+
+_POLICIES = ("", "no", "always", "on-failure", "unless-stopped")
+# A millisecond: Docker's least duration in a health check.
+_LEAST_DURATION_NS = 1_000_000
+
+
+def check(config: ContainerConfig, host_config: HostConfig) -> None:
+    """Raise InvalidParameter, with Docker's texts, for what a container cannot be made with."""
+    check_policy(host_config.restart_policy)
+    if host_config.auto_remove and host_config.restart_policy.name not in ("", "no"):
+        raise InvalidParameter("can't create 'AutoRemove' container with restart policy")
+    if config.stop_signal:
+        signals.parse(config.stop_signal)
+    if config.healthcheck is not None:
+        _check_health(config.healthcheck)
+    bundle.check_log(host_config.log_config)
+
+
+def check_policy(policy: RestartPolicy) -> None:
+    """Check a restart policy by itself."""
+    if policy.name not in _POLICIES:
+        raise InvalidParameter(
+            f"invalid restart policy: unknown policy '{policy.name}';"
+            " use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+        )
+    if policy.maximum_retry_count < 0:
+        raise InvalidParameter("invalid restart policy: maximum retry count cannot be negative")
+    if policy.maximum_retry_count and policy.name != "on-failure":
+        raise InvalidParameter(
+            "invalid restart policy: maximum retry count can only be used with 'on-failure'"
+        )
+
+
+def _check_health(health: HealthConfig) -> None:
+    for name, value in (
+        ("Interval", health.interval),
+        ("Timeout", health.timeout),
+        ("StartPeriod", health.start_period),
+        ("StartInterval", health.start_interval),
+    ):
+        if value and value < _LEAST_DURATION_NS:
+            raise InvalidParameter(f"{name} in Healthcheck cannot be less than 1ms")
+    if health.retries < 0:
+        raise InvalidParameter("Retries in Healthcheck cannot be negative")

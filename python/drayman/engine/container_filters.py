@@ -1,0 +1,178 @@
+"""The filters of ``GET /containers/json`` and of prune, as questions about one record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from drayman.engine.context import Context
+from drayman.engine.entry import Entry
+from drayman.engine.labels import labels_match
+from drayman.engine.lifecycle import STATUSES
+from drayman.errors import InvalidParameter, NotFound
+from drayman.model.container import Container
+
+_HEALTHS = ("starting", "healthy", "unhealthy", "none")
+_ASKS_NOTHING = frozenset(("before", "since"))
+
+
+class ContainerFilters:
+    """Values of one key are ORed, labels ANDed, keys ANDed."""
+
+    def __init__(self, filters: dict[str, list[str]], context: Context) -> None:
+        self._filters = filters
+        self._context = context
+        self._ancestors: frozenset[str] | None = None
+        for key, values in filters.items():
+            if key not in _QUESTIONS and key not in _ASKS_NOTHING:
+                raise InvalidParameter(f"invalid filter '{key}'")
+            _check_values(key, values)
+
+    def window(self, newest_first: list[Entry]) -> list[Entry]:
+        """What lies before and since the containers named; NotFound for an unknown one."""
+        window = newest_first
+        for name in self._filters.get("before", ()):
+            marker = self._context.containers.find(name)
+            window = window[window.index(marker) + 1 :] if marker in window else []
+        for name in self._filters.get("since", ()):
+            marker = self._context.containers.find(name)
+            window = window[: window.index(marker)] if marker in window else []
+        return window
+
+    def match(self, record: Container) -> bool:
+        """Whether every filter lets the container through."""
+        return all(
+            _QUESTIONS[key](self, record, values)
+            for key, values in self._filters.items()
+            if key not in _ASKS_NOTHING and values
+        )
+
+    def _ancestor(self, record: Container, values: list[str]) -> bool:
+        if self._ancestors is None:
+            self._ancestors = self._descendants(values)
+        return record.image_id in self._ancestors
+
+    def _descendants(self, names: list[str]) -> frozenset[str]:
+        """The images named, and those built on them; an unknown name stands for none."""
+        found: set[str] = set()
+        for name in names:
+            try:
+                base = self._context.images.get(name)
+            except NotFound:
+                continue
+            depth = len(base.diff_ids)
+            found.update(
+                image.id
+                for image in self._context.images.all()
+                if image.id == base.id or image.diff_ids[:depth] == base.diff_ids
+            )
+        return frozenset(found)
+
+
+def _check_values(key: str, values: list[str]) -> None:
+    allowed = {"status": STATUSES, "health": _HEALTHS}.get(key)
+    for value in values:
+        if allowed is not None and value not in allowed:
+            raise InvalidParameter(f"invalid filter '{key}={value}'")
+        if key == "exited" and not re.fullmatch(r"-?\d+", value):
+            raise InvalidParameter(f"invalid filter 'exited={value}'")
+
+
+def _id(_: ContainerFilters, record: Container, values: list[str]) -> bool:
+    return any(record.id.startswith(value) or _search(value, record.id) for value in values)
+
+
+def _name(_: ContainerFilters, record: Container, values: list[str]) -> bool:
+    return any(_search(value, record.name) or _search(value, f"/{record.name}") for value in values)
+
+
+def _search(pattern: str, text: str) -> bool:
+    try:
+        return re.search(pattern, text) is not None
+    except re.error:
+        return pattern in text
+
+
+def _label(_: ContainerFilters, record: Container, values: list[str]) -> bool:
+    return labels_match(record.config.labels, values)
+
+
+def _not_label(_: ContainerFilters, record: Container, values: list[str]) -> bool:
+    return not labels_match(record.config.labels, values)
+
+
+def _status(_: ContainerFilters, record: Container, values: list[str]) -> bool:
+    return record.state.status in values
+
+
+def _exited(_: ContainerFilters, record: Container, values: list[str]) -> bool:
+    state = record.state
+    return state.ever_started and not state.running and str(state.exit_code) in values
+
+
+def _network(_: ContainerFilters, record: Container, values: list[str]) -> bool:
+    return any(
+        name == value or endpoint.network_id.startswith(value)
+        for name, endpoint in record.endpoints.items()
+        for value in values
+    )
+
+
+def _volume(_: ContainerFilters, record: Container, values: list[str]) -> bool:
+    return any(
+        value in (point.name, point.source, point.destination)
+        for point in record.mount_points
+        for value in values
+    )
+
+
+def _ports(wanted: str) -> set[str]:
+    """``80``, ``80/udp`` or ``8000-8010`` as ports with protocols."""
+    numbers, _, protocol = wanted.partition("/")
+    first, _, last = numbers.partition("-")
+    try:
+        ports = range(int(first), int(last or first) + 1)
+    except ValueError:
+        raise InvalidParameter(f"invalid port: {wanted}") from None
+    return {f"{port}/{protocol or 'tcp'}" for port in ports}
+
+
+def _publish(_: ContainerFilters, record: Container, values: list[str]) -> bool:
+    wanted = set().union(*(_ports(value) for value in values))
+    bound = {
+        f"{binding.host_port}/{port.partition('/')[2]}"
+        for port, bindings in record.ports.items()
+        for binding in bindings or ()
+    }
+    return bool(wanted & (bound | {port for port, bound_to in record.ports.items() if bound_to}))
+
+
+def _expose(_: ContainerFilters, record: Container, values: list[str]) -> bool:
+    wanted = set().union(*(_ports(value) for value in values))
+    return bool(wanted & (set(record.config.exposed_ports or ()) | set(record.ports)))
+
+
+def _health(_: ContainerFilters, record: Container, values: list[str]) -> bool:
+    return "none" in values
+
+
+def _task(_: ContainerFilters, record: Container, values: list[str]) -> bool:
+    return any(value.lower() in ("false", "0") for value in values)
+
+
+_Question = Callable[[ContainerFilters, Container, list[str]], bool]
+_QUESTIONS: dict[str, _Question] = {
+    "ancestor": ContainerFilters._ancestor,
+    "exited": _exited,
+    "expose": _expose,
+    "health": _health,
+    "id": _id,
+    "is-task": _task,
+    "label": _label,
+    "label!": _not_label,
+    "name": _name,
+    "network": _network,
+    "publish": _publish,
+    "status": _status,
+    "volume": _volume,
+}

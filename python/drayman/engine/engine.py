@@ -1,0 +1,309 @@
+"""The engine: every question of the API, given to whoever answers it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from drayman.api.backend import (
+    AttachOptions,
+    Download,
+    ExecRequest,
+    ExecStartRequest,
+    Filters,
+    Framing,
+    LogOptions,
+    PathStat,
+    Session,
+)
+from drayman.config import Config
+from drayman.engine.building import Verbs, build
+from drayman.engine.ownership import Ownership
+from drayman.model.container import Container, ContainerConfig, HostConfig, NetworkingConfig
+from drayman.model.event import Event
+from drayman.model.image import Image
+from drayman.model.mount import Volume
+from drayman.model.network import Network
+
+# How long recordings of exits and removals that are under way may take when it closes.
+CLOSE_GRACE_S = 0.3
+
+
+class Engine:
+    """A `drayman.api.backend.Backend` on this host. Changes go on when their client leaves."""
+
+    def __init__(self, verbs: Verbs, ownership: Ownership) -> None:
+        self._verbs = verbs
+        self._ownership = ownership
+        self._finish = verbs.context.tasks.finish
+        self._collector = asyncio.ensure_future(verbs.execs.collect())
+
+    @classmethod
+    async def open(cls, config: Config) -> Engine:
+        """Take the root over, and recover what is on it.
+
+        Raises Conflict when another process has it, System when the host does not do.
+        """
+        ownership = Ownership(Path(config.root), Path(config.run))
+        try:
+            verbs = await build(config)
+            await verbs.recovery.run()
+        except BaseException:
+            ownership.release()
+            raise
+        return cls(verbs, ownership)
+
+    async def close(self) -> None:
+        """Let go of everything; containers run on."""
+        context = self._verbs.context
+        self._collector.cancel()
+        for entry in context.containers:
+            if entry.restart is not None:
+                entry.restart.cancel()
+        await context.tasks.close(CLOSE_GRACE_S)
+        for entry in context.containers:
+            if entry.shim is not None:
+                await entry.shim.close()
+        context.hang_ups.close()
+        context.watches.close()
+        context.networks.close()
+        context.store.close()
+        self._ownership.release()
+
+    # ---- exec
+
+    async def exec_create(self, name: str, request: ExecRequest) -> str:
+        return await self._verbs.execs.create(name, request)
+
+    async def exec_check(self, exec_id: str) -> None:
+        self._verbs.execs.check(exec_id)
+
+    async def exec_start(
+        self, exec_id: str, request: ExecStartRequest, session: Session | None
+    ) -> None:
+        await self._finish(self._verbs.execs.start(exec_id, request, session))
+
+    async def exec_resize(self, exec_id: str, height: int, width: int) -> None:
+        await self._verbs.execs.resize(exec_id, height, width)
+
+    async def exec_inspect(self, exec_id: str) -> dict[str, Any]:
+        return self._verbs.execs.inspect(exec_id)
+
+    # ---- copy
+
+    async def archive_stat(self, name: str, path: str) -> PathStat:
+        return await self._verbs.copying.stat(name, path)
+
+    async def archive_get(self, name: str, path: str) -> tuple[PathStat, Download]:
+        return await self._verbs.copying.get(name, path)
+
+    async def archive_check(self, name: str, path: str) -> None:
+        await self._verbs.copying.check(name, path)
+
+    async def archive_put(
+        self,
+        name: str,
+        path: str,
+        fd: int,
+        framing: Framing,
+        *,
+        no_overwrite_dir_non_dir: bool,
+        copy_uid_gid: bool,
+    ) -> bytes:
+        return await self._verbs.copying.put(
+            name,
+            path,
+            fd,
+            framing,
+            no_overwrite_dir_non_dir=no_overwrite_dir_non_dir,
+            copy_uid_gid=copy_uid_gid,
+        )
+
+    async def export(self, name: str) -> Download:
+        return await self._verbs.copying.export(name)
+
+    # ---- state
+
+    async def container_create(
+        self,
+        name: str | None,
+        config: ContainerConfig,
+        host_config: HostConfig,
+        networking_config: NetworkingConfig,
+        platform: str,
+    ) -> tuple[str, list[str]]:
+        return await self._finish(
+            self._verbs.creating.create(name, config, host_config, networking_config, platform)
+        )
+
+    async def container_start(self, name: str) -> None:
+        await self._finish(self._verbs.starting.start(name))
+
+    async def container_stop(self, name: str, signal: str | None, timeout_s: int | None) -> None:
+        await self._finish(self._verbs.stopping.stop(name, signal, timeout_s))
+
+    async def container_restart(self, name: str, signal: str | None, timeout_s: int | None) -> None:
+        await self._finish(self._verbs.stopping.restart(name, signal, timeout_s))
+
+    async def container_kill(self, name: str, signal: str) -> None:
+        await self._finish(self._verbs.stopping.kill(name, signal))
+
+    async def container_pause(self, name: str) -> None:
+        await self._finish(self._verbs.pausing.pause(name))
+
+    async def container_unpause(self, name: str) -> None:
+        await self._finish(self._verbs.pausing.unpause(name))
+
+    async def container_rename(self, name: str, new_name: str) -> None:
+        await self._finish(self._verbs.renaming.rename(name, new_name))
+
+    async def container_resize(self, name: str, height: int, width: int) -> None:
+        await self._verbs.attaching.resize(name, height, width)
+
+    async def container_wait(
+        self, name: str, condition: str
+    ) -> Callable[[], Awaitable[tuple[int, str]]]:
+        return self._verbs.waiting.register(name, condition)
+
+    async def container_remove(self, name: str, *, force: bool, volumes: bool, link: bool) -> None:
+        await self._finish(
+            self._verbs.removing.remove(name, force=force, volumes=volumes, link=link)
+        )
+
+    async def container_update(self, name: str, changes: HostConfig) -> list[str] | None:
+        return await self._finish(self._verbs.updating.update(name, changes))
+
+    # ---- monitor
+
+    async def container_list(
+        self, *, all: bool, limit: int, size: bool, filters: Filters
+    ) -> list[dict[str, Any]]:
+        return await self._verbs.listing.list(all=all, limit=limit, size=size, filters=filters)
+
+    async def container_inspect(self, name: str, *, size: bool) -> dict[str, Any]:
+        return await self._verbs.inspecting.inspect(name, size=size)
+
+    async def container_get(self, name: str) -> Container:
+        return self._verbs.context.containers.find(name).record
+
+    async def container_top(self, name: str, ps_args: str) -> dict[str, Any]:
+        return await self._verbs.top.list(name, ps_args)
+
+    async def container_changes(self, name: str) -> list[dict[str, Any]] | None:
+        return await self._verbs.copying.changes(name)
+
+    async def container_logs(self, name: str, options: LogOptions) -> Download:
+        return self._verbs.logs.open(name, options)
+
+    def container_stats(
+        self, name: str, *, stream: bool, one_shot: bool
+    ) -> AsyncIterator[dict[str, Any]]:
+        return self._verbs.stats.samples(name, stream=stream, one_shot=one_shot)
+
+    # ---- attach
+
+    async def attach_check(self, name: str, options: AttachOptions) -> Container:
+        return self._verbs.attaching.check(name, options)
+
+    async def attach(self, name: str, options: AttachOptions, session: Session) -> None:
+        await self._finish(self._verbs.attaching.attach(name, options, session))
+
+    # ---- prune
+
+    async def containers_prune(self, filters: Filters) -> dict[str, Any]:
+        return await self._verbs.removing.prune(filters)
+
+    # ---- images
+
+    async def image_list(
+        self, *, all: bool, filters: Filters, shared_size: bool
+    ) -> list[dict[str, Any]]:
+        images = self._verbs.context.images
+        return await images.image_list(all=all, filters=filters, shared_size=shared_size)
+
+    async def image_inspect(self, name: str) -> dict[str, Any]:
+        return await self._verbs.context.images.image_inspect(name)
+
+    async def image_get(self, name: str) -> Image:
+        return await self._verbs.context.images.image_get(name)
+
+    async def image_history(self, name: str) -> list[dict[str, Any]]:
+        return await self._verbs.context.images.image_history(name)
+
+    async def image_tag(self, name: str, repository: str, tag: str) -> None:
+        await self._finish(self._verbs.context.images.image_tag(name, repository, tag))
+
+    async def image_remove(self, name: str, *, force: bool, prune: bool) -> list[dict[str, str]]:
+        return await self._finish(
+            self._verbs.context.images.image_remove(name, force=force, prune=prune)
+        )
+
+    async def image_load(
+        self, fd: int, framing: Framing, *, quiet: bool
+    ) -> tuple[list[dict[str, Any]], bytes]:
+        return await self._verbs.context.images.image_load(fd, framing, quiet=quiet)
+
+    async def image_import(
+        self,
+        fd: int,
+        framing: Framing,
+        *,
+        repository: str,
+        tag: str,
+        message: str,
+        changes: list[str],
+        platform: str,
+    ) -> tuple[list[dict[str, Any]], bytes]:
+        return await self._verbs.context.images.image_import(
+            fd,
+            framing,
+            repository=repository,
+            tag=tag,
+            message=message,
+            changes=changes,
+            platform=platform,
+        )
+
+    # ---- volumes, networks
+
+    async def volume_list(self, filters: Filters) -> list[Volume]:
+        return await self._verbs.context.volumes.volume_list(filters)
+
+    async def volume_create(
+        self, name: str, driver: str, driver_opts: dict[str, str], labels: dict[str, str]
+    ) -> Volume:
+        volumes = self._verbs.context.volumes
+        return await self._finish(volumes.volume_create(name, driver, driver_opts, labels))
+
+    async def volume_inspect(self, name: str) -> Volume:
+        return await self._verbs.context.volumes.volume_inspect(name)
+
+    async def volume_remove(self, name: str, *, force: bool) -> None:
+        await self._finish(self._verbs.context.volumes.volume_remove(name, force=force))
+
+    async def volumes_prune(self, filters: Filters) -> dict[str, Any]:
+        return await self._verbs.context.volumes.volumes_prune(filters)
+
+    async def network_list(self, filters: Filters) -> list[Network]:
+        return self._verbs.context.networks.list(filters)
+
+    async def network_inspect(self, name: str) -> tuple[Network, dict[str, dict[str, str]]]:
+        return self._verbs.context.networks.inspect(name)
+
+    # ---- host
+
+    async def info(self) -> dict[str, Any]:
+        return await self._verbs.system.info()
+
+    async def version(self) -> dict[str, Any]:
+        return await self._verbs.system.version()
+
+    def events(
+        self, since_ns: int | None, until_ns: int | None, filters: Filters
+    ) -> AsyncIterator[Event]:
+        return self._verbs.context.events.subscribe(since_ns, until_ns, filters)
+
+    async def disk_usage(self, types: list[str]) -> dict[str, Any]:
+        return await self._verbs.system.disk_usage(types)

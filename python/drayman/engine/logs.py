@@ -1,0 +1,128 @@
+"""Sending logs, and following them without polling.
+
+The reader works in a thread, step by step; between the steps nothing runs. A follower is
+woken by inotify when the shim writes and by the container's end; it is cancelled when its
+client leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from drayman.api.backend import LogOptions
+from drayman.engine.blocking import blocking
+from drayman.engine.context import Context
+from drayman.engine.entry import Entry
+from drayman.engine.lifecycle import follow
+from drayman.errors import InvalidParameter, Unimplemented
+from drayman.stdio.logs import LogReader
+
+# Between two steps of one download, other work gets the thread.
+STEP_BYTES = 4 << 20
+
+
+class Logs:
+    """Reads the logs of containers."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def open(self, name: str, options: LogOptions) -> LogDownload:
+        """The log of a container, ready to be sent."""
+        if not options.stdout and not options.stderr:
+            raise InvalidParameter("must specify at least one of 'stdout' or 'stderr'")
+        entry = self._context.containers.find(name)
+        follow(entry.record, "logs")
+        if entry.record.host_config.log_config.type != "json-file":
+            raise Unimplemented("configured logging driver does not support reading")
+        return self.download(entry, options)
+
+    def download(self, entry: Entry, options: LogOptions) -> LogDownload:
+        """As `open`, when nothing needs to be checked."""
+        return LogDownload(self._context, entry, options)
+
+
+class LogDownload:
+    """A `drayman.api.backend.Download` of a log."""
+
+    def __init__(self, context: Context, entry: Entry, options: LogOptions) -> None:
+        self._context = context
+        self._entry = entry
+        self._options = options
+
+    async def send(self, fd: int, *, chunked: bool) -> None:
+        """Write what is wanted; when following, until the container ends."""
+        reader = await blocking(self._reader, chunked)
+        # Our own number for the connection: the loop may watch the other one already.
+        own = os.dup(fd)
+        stirred = asyncio.Event()
+        # Following means following this run: it ends with it, back-off or not.
+        running = self._options.follow and not self._entry.ended.is_set()
+        try:
+            with self._context.watches.watch(self._log_directory(), stirred):
+                while True:
+                    stirred.clear()
+                    ended = not running or self._entry.ended.is_set()
+                    match await blocking(reader.pump, own, STEP_BYTES):
+                        case "end" | "gone":
+                            return
+                        case "blocked":
+                            await _writable(own)
+                        case "idle" if ended:
+                            return
+                        case "idle":
+                            await self._stirred(stirred)
+        finally:
+            os.close(own)
+
+    async def close(self) -> None:
+        """Nothing is held before `send`."""
+
+    async def _stirred(self, stirred: asyncio.Event) -> None:
+        """Wait for a write, or the container's end."""
+        waits = [
+            asyncio.ensure_future(stirred.wait()),
+            asyncio.ensure_future(self._entry.ended.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+
+    def _log_directory(self) -> str | None:
+        if not self._options.follow:
+            return None
+        return str(self._context.paths.container(self._entry.id).logs)
+
+    def _reader(self, chunked: bool) -> LogReader:
+        options = self._options
+        return LogReader(
+            str(self._context.paths.container(self._entry.id).log),
+            stdout=options.stdout,
+            stderr=options.stderr,
+            timestamps=options.timestamps,
+            details=options.details,
+            since_ns=options.since_ns,
+            until_ns=options.until_ns,
+            tail=options.tail,
+            framed=not self._entry.record.config.tty,
+            chunked=chunked,
+        )
+
+
+async def _writable(fd: int) -> None:
+    """Wait until a descriptor takes more bytes."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def writable() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_writer(fd, writable)
+    try:
+        await ready
+    finally:
+        loop.remove_writer(fd)

@@ -1,0 +1,77 @@
+"""Gathering what a container's start depends on: a `ContainerPlan`."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from drayman.engine.context import Context
+from drayman.engine.networks import Attached
+from drayman.errors import Conflict, NotFound
+from drayman.model.container import Container
+from drayman.runtime.namespaces import joined_container
+from drayman.runtime.plan import ContainerPlan, Joined
+from drayman.runtime.process import environment, find_init
+from drayman.runtime.users import User, resolve
+
+
+class Planning:
+    """Makes plans; looks at the container's files, so its calls block."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def plan(self, record: Container, attachment: Attached) -> ContainerPlan:
+        """The plan of one container; nothing of it is mounted when this returns."""
+        host_config = record.host_config
+        # Who shares a network shares its names.
+        owner = joined_container(host_config.network_mode)
+        named = self._context.containers.find(owner).id if owner is not None else record.id
+        paths = self._context.paths.container(named)
+        user = self._user(record)
+        return ContainerPlan(
+            container=self._with_parent(record),
+            user=user,
+            env=environment(record.config, tty=record.config.tty, home=user.home),
+            mounts=record.mount_points,
+            joined=Joined(
+                network=attachment.namespace or self._joined(host_config.network_mode, "net"),
+                ipc=self._joined(host_config.ipc_mode, "ipc"),
+                pid=self._joined(host_config.pid_mode, "pid"),
+            ),
+            hosts_path=str(paths.hosts),
+            hostname_path=str(paths.hostname),
+            resolv_conf_path=str(paths.resolv_conf),
+            shm_path=self._shared_memory(host_config.ipc_mode),
+            init_path=find_init() if host_config.init else None,
+        )
+
+    def _with_parent(self, record: Container) -> Container:
+        """With the cgroup parent of this engine, which inspect does not show."""
+        parent = record.host_config.cgroup_parent or self._context.config.cgroup_parent
+        return replace(record, host_config=replace(record.host_config, cgroup_parent=parent))
+
+    def _user(self, record: Container) -> User:
+        view = self._context.views.stopped(record, mounts=False)
+        try:
+            return resolve(view.fileno(), record.config.user, record.host_config.group_add)
+        finally:
+            view.close()
+
+    def _joined(self, mode: str, kind: str) -> str | None:
+        """The namespace of the container that a mode names; None when it names none."""
+        name = joined_container(mode)
+        return f"/proc/{self.pid_of(name)}/ns/{kind}" if name is not None else None
+
+    def _shared_memory(self, ipc_mode: str) -> str:
+        name = joined_container(ipc_mode)
+        return f"/proc/{self.pid_of(name)}/root/dev/shm" if name is not None else ""
+
+    def pid_of(self, name: str) -> int:
+        """The main process of a running container that another one wants to join."""
+        try:
+            other = self._context.containers.find(name).record
+        except NotFound:
+            raise NotFound(f"No such container: {name}") from None
+        if not other.state.pid:
+            raise Conflict(f"cannot join a stopped container: {other.id}")
+        return other.state.pid

@@ -1,0 +1,169 @@
+"""Start-up: adopt what lives, record what died, clear away what is half made.
+
+There is no other way to start: an engine that was stopped in good order, one that was
+killed and one whose machine lost its power all come back through here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+
+from drayman.engine import execs, leftovers
+from drayman.engine.blocking import blocking
+from drayman.engine.context import Context
+from drayman.engine.entry import Entry
+from drayman.engine.exit_record import read
+from drayman.engine.removing import Removing
+from drayman.engine.starting import Starting
+from drayman.engine.supervision import Supervision
+from drayman.errors import DraymanError
+from drayman.runtime import cgroups
+from drayman.runtime.messages import ExecStatus
+from drayman.runtime.shim import Shim
+from drayman.storage import temporary
+
+# Shims are asked all at once, but a thousand connections in one moment help nobody.
+_AT_ONCE = 64
+
+# A shim that has recorded an exit leaves in milliseconds.
+_LEAVING_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Brings the engine back to what it left."""
+
+    def __init__(
+        self, context: Context, supervision: Supervision, starting: Starting, removing: Removing
+    ) -> None:
+        self._context = context
+        self._supervision = supervision
+        self._starting = starting
+        self._removing = removing
+
+    async def run(self) -> None:
+        """Recover every container, then start those whose policy wants it."""
+        context = self._context
+        records = await blocking(context.store.containers.all)
+        entries = [context.containers.add(record) for record in records]
+        await blocking(self._clear, {record.id for record in records})
+        turns = asyncio.Semaphore(_AT_ONCE)
+        await asyncio.gather(*(self._one(entry, turns) for entry in entries))
+        await context.networks.restore([entry.record for entry in entries])
+        for entry in entries:
+            self._go_on(entry)
+
+    async def _one(self, entry: Entry, turns: asyncio.Semaphore) -> None:
+        async with turns:
+            try:
+                if not await self._adopt(entry):
+                    await self._bury(entry)
+            except DraymanError as error:
+                _log.error("container %s: %s", entry.id, error)
+
+    async def _adopt(self, entry: Entry) -> bool:
+        """Take over a shim that lives; False when there is none, or it has nothing running."""
+        paths = self._context.paths.container(entry.id)
+        if not paths.socket.exists():
+            return False
+        try:
+            shim = await Shim.connect(paths.socket)
+            status = await shim.status()
+        except (DraymanError, OSError):
+            return False
+        if status.state != "running":
+            # It is about to leave: what it recorded is read once it has.
+            await _closed(shim)
+            return False
+        self._supervision.watch(entry, shim)
+        # A start whose record was not written any more: the socket is as old as the run.
+        socket_time_ns = paths.socket.stat().st_mtime_ns
+        started = {} if entry.state.running else {"started_at_ns": socket_time_ns}
+        entry.change(
+            status=await blocking(self._status_of_living, entry),
+            pid=status.init_pid,
+            ever_started=True,
+            error="",
+            **started,
+        )
+        await blocking(self._adopt_execs, entry, status.execs)
+        return True
+
+    def _status_of_living(self, entry: Entry) -> str:
+        cgroup = self._context.cgroup_path(entry.record)
+        return "paused" if cgroups.frozen(self._context.host.cgroup, cgroup) else "running"
+
+    def _adopt_execs(self, entry: Entry, found: dict[str, ExecStatus]) -> None:
+        paths = self._context.paths.container(entry.id)
+        for exec_id, seen in found.items():
+            file = paths.exec_process(exec_id).with_suffix(".record")
+            try:
+                one = execs.Exec(execs.decode(file.read_bytes()))
+            except (OSError, ValueError):
+                continue
+            one.claimed = True
+            one.began(seen.pid)
+            if not seen.running:
+                one.ended(seen.exit_code or 0)
+            entry.execs[exec_id] = one
+
+    async def _bury(self, entry: Entry) -> None:
+        """No process of it lives. Whatever ended it, the record says so from now on."""
+        context = self._context
+        recorded = await blocking(read, context.paths.container(entry.id).exit_record)
+        news = recorded is not None and recorded.finished_at_ns > entry.state.finished_at_ns
+        if not entry.state.running and not news:
+            return
+        if entry.state.status == "restarting" and not news:
+            self._supervision.resume_back_off(entry)
+            return
+        await self._supervision.lost(entry, await context.post_mortem(entry.record))
+
+    def _go_on(self, entry: Entry) -> None:
+        """Removals that were begun are ended, --rm is kept, policies are honoured."""
+        record = entry.record
+        if record.state.status in ("removing", "dead"):
+            entry.change(status="exited")
+            self._context.tasks.spawn(self._removing.automatically(entry))
+        elif entry.shim is None and entry.restart is None and self._wanted_at_start(entry):
+            self._context.tasks.spawn(self._start(entry))
+
+    def _wanted_at_start(self, entry: Entry) -> bool:
+        """Docker starts ``always`` whoever stopped it, ``unless-stopped`` unless a client did."""
+        state = entry.state
+        if not state.ever_started or state.running:
+            return False
+        policy = entry.record.host_config.restart_policy.name
+        return policy == "always" or (policy == "unless-stopped" and not state.manually_stopped)
+
+    async def _start(self, entry: Entry) -> None:
+        try:
+            await self._starting.start(entry.id)
+        except DraymanError as error:
+            _log.warning("container %s does not start again: %s", entry.id, error)
+
+    def _clear(self, known: set[str]) -> None:
+        """Delete what belongs to no container; blocks."""
+        paths = self._context.paths
+        temporary.clear(paths)
+        for directory in (paths.containers, paths.run_containers):
+            for child in list(directory.iterdir()):
+                if child.name not in known:
+                    self._end_unknown(child.name)
+                    shutil.rmtree(child, ignore_errors=True)
+
+    def _end_unknown(self, container_id: str) -> None:
+        """A container that was removed under a shim, or whose record was lost."""
+        cgroup = cgroups.path(container_id, self._context.config.cgroup_parent)
+        leftovers.kill(self._context.host.cgroup, cgroup)
+
+
+async def _closed(shim: Shim) -> None:
+    """Wait until a shim has left; one that hangs is hung up on."""
+    try:
+        await asyncio.wait_for(asyncio.shield(shim.closed), _LEAVING_S)
+    except TimeoutError:
+        await shim.close()

@@ -1,0 +1,130 @@
+"""Removing containers: one by name, and all that do not run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+from drayman.engine.blocking import blocking
+from drayman.engine.container_filters import ContainerFilters
+from drayman.engine.context import Context
+from drayman.engine.entry import Entry
+from drayman.engine.inspecting import sizes
+from drayman.engine.lifecycle import allows, follow
+from drayman.engine.pending import close_all
+from drayman.engine.stopping import Stopping
+from drayman.engine.waiting import Outcome
+from drayman.errors import Conflict, DraymanError, InvalidParameter, NotFound, System
+
+_PRUNE_FILTERS = frozenset(("label", "label!", "until"))
+
+
+class Removing:
+    """Takes containers away with everything that was theirs."""
+
+    def __init__(self, context: Context, stopping: Stopping) -> None:
+        self._context = context
+        self._stopping = stopping
+        self._pruning = False
+
+    async def remove(self, name: str, *, force: bool, volumes: bool, link: bool = False) -> None:
+        """Remove it; ``force`` kills it first, ``volumes`` takes its anonymous ones along.
+
+        ``link`` would remove a link's alias alone; no container here has links.
+        """
+        if link:
+            raise System(f"Could not get parent: {name} is not the name of a link")
+        entry = self._context.containers.find(name)
+        if force and entry.state.running:
+            await self._stopping.kill_for_removal(entry)
+        follow(entry.record, "remove", asked=name)
+        async with entry.lock:
+            if self._context.containers.get(entry.id) is not entry:
+                if force:
+                    return
+                raise NotFound(f"No such container: {name}")
+            entry.change(status=follow(entry.record, "remove", asked=name))
+            await self._take_away(entry, volumes=volumes)
+
+    async def automatically(self, entry: Entry) -> None:
+        """What --rm asked for; one who removes it first is welcome."""
+        with contextlib.suppress(Conflict, NotFound):
+            await self.remove(entry.id, force=False, volumes=True)
+
+    async def _take_away(self, entry: Entry, *, volumes: bool) -> None:
+        """The caller holds the lock and set the status."""
+        record = entry.record
+        close_all(entry.pending)
+        try:
+            await self._context.networks.release(record)
+            # From here on it is gone, whatever happens: the next start cleans what is left.
+            await blocking(self._delete, record.id)
+        except (DraymanError, OSError) as error:
+            entry.change(status="dead", error=str(error))
+            entry.waits.removed(Outcome(record.state.exit_code, str(error)))
+            raise System(f"cannot remove container {record.id}: {error}") from None
+        self._context.containers.discard(entry)
+        if volumes:
+            await self._context.volumes.release(record)
+        self._context.announce.container(record, "destroy")
+        entry.waits.removed(Outcome(record.state.exit_code))
+        self._context.tasks.spawn(self._sweep(entry))
+
+    def _delete(self, container_id: str) -> None:
+        """Forget it, then move its directories out of the way: deleting them takes long."""
+        self._context.store.containers.delete(container_id)
+        own = self._context.paths.container(container_id)
+        if own.home.exists():
+            own.home.rename(self._aside(container_id))
+
+    def _aside(self, container_id: str) -> Path:
+        return self._context.paths.temporary / f"removed-{container_id}"
+
+    async def _sweep(self, entry: Entry) -> None:
+        """Delete its files, and its image if only this container kept it."""
+        record = entry.record
+        await entry.left()
+        for directory in (self._aside(record.id), self._context.paths.container(record.id).run):
+            await blocking(shutil.rmtree, directory, ignore_errors=True)
+        try:
+            kept_for_containers = self._context.images.get(record.image_id).removed
+        except NotFound:
+            return
+        if kept_for_containers:
+            await self._context.images.sweep()
+
+    async def prune(self, filters: dict[str, list[str]]) -> dict[str, Any]:
+        """Remove every container that does not run and that the filters let through."""
+        for key in filters:
+            if key not in _PRUNE_FILTERS:
+                raise InvalidParameter(f"invalid filter '{key}'")
+        if self._pruning:
+            raise Conflict("a prune operation is already running")
+        self._pruning = True
+        try:
+            deleted, reclaimed = await self._prune(filters)
+        finally:
+            self._pruning = False
+        self._context.announce.prune("container", reclaimed)
+        return {"ContainersDeleted": deleted or None, "SpaceReclaimed": reclaimed}
+
+    async def _prune(self, filters: dict[str, list[str]]) -> tuple[list[str], int]:
+        chosen = ContainerFilters(filters, self._context)
+        deleted: list[str] = []
+        reclaimed = 0
+        for entry in self._context.containers:
+            if not allows(entry.record, "remove") or not chosen.match(entry.record):
+                continue
+            written, _ = await blocking(sizes, self._context, entry.record)
+            try:
+                await self.remove(entry.id, force=False, volumes=False)
+            except asyncio.CancelledError:
+                break
+            except DraymanError:
+                continue
+            deleted.append(entry.id)
+            reclaimed += written
+        return deleted, reclaimed

@@ -1,0 +1,183 @@
+"""The engine and its machine: info, version, disk usage."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+from drayman import __version__
+from drayman.engine.blocking import blocking
+from drayman.engine.context import Context
+from drayman.engine.listing import Listing
+from drayman.engine.spans import rfc3339
+from drayman.model.mount import Volume
+
+_OS_RELEASE = Path("/etc/os-release")
+
+
+class System:
+    """Answers for the host."""
+
+    def __init__(self, context: Context, listing: Listing) -> None:
+        self._context = context
+        self._listing = listing
+
+    async def info(self) -> dict[str, Any]:
+        """The document of ``GET /info``."""
+        context, host = self._context, self._context.host
+        statuses = [entry.state.status for entry in context.containers]
+        limits = host.limits
+        return {
+            "ID": await blocking(_machine_id),
+            "Containers": len(statuses),
+            "ContainersRunning": sum(one in ("running", "restarting") for one in statuses),
+            "ContainersPaused": statuses.count("paused"),
+            "ContainersStopped": sum(
+                one not in ("running", "restarting", "paused") for one in statuses
+            ),
+            "Images": len(context.images.all()),
+            "Driver": "overlay2",
+            "DriverStatus": [["Backing Filesystem", await blocking(_file_system, context)]],
+            "Plugins": {
+                "Volume": ["local"],
+                "Network": ["bridge", "host", "null"],
+                "Authorization": None,
+                "Log": ["json-file"],
+            },
+            "MemoryLimit": limits.memory,
+            "SwapLimit": limits.swap,
+            "CpuCfsPeriod": limits.cpu_cfs,
+            "CpuCfsQuota": limits.cpu_cfs,
+            "CPUShares": limits.cpu_shares,
+            "CPUSet": limits.cpuset,
+            "PidsLimit": limits.pids,
+            "OomKillDisable": limits.oom_kill_disable,
+            "IPv4Forwarding": await blocking(_forwards),
+            "Debug": False,
+            "NFd": len(os.listdir("/proc/self/fd")),
+            "NGoroutines": 0,
+            "SystemTime": rfc3339(time.time_ns()),
+            "LoggingDriver": "json-file",
+            "CgroupDriver": "cgroupfs",
+            "CgroupVersion": "2" if host.cgroup.mode == "v2" else "1",
+            "NEventsListener": 0,
+            "KernelVersion": host.kernel_release,
+            "OperatingSystem": _os_release().get("PRETTY_NAME", "Linux"),
+            "OSVersion": _os_release().get("VERSION_ID", ""),
+            "OSType": "linux",
+            "Architecture": platform.machine(),
+            "IndexServerAddress": "https://index.docker.io/v1/",
+            "RegistryConfig": {
+                "InsecureRegistryCIDRs": ["127.0.0.0/8", "::1/128"],
+                "IndexConfigs": {},
+                "Mirrors": None,
+            },
+            "NCPU": host.cpus,
+            "MemTotal": host.memory_bytes,
+            "GenericResources": None,
+            "DockerRootDir": str(context.paths.root),
+            "HttpProxy": "",
+            "HttpsProxy": "",
+            "NoProxy": "",
+            "Name": os.uname().nodename,
+            "Labels": [],
+            "ExperimentalBuild": False,
+            "ServerVersion": __version__,
+            "Runtimes": {"drayman": {"path": str(context.config.shim_path)}},
+            "DefaultRuntime": "drayman",
+            "Swarm": {"NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive"}
+            | {"ControlAvailable": False, "Error": "", "RemoteManagers": None},
+            "LiveRestoreEnabled": True,
+            "Isolation": "",
+            "InitBinary": "",
+            "ContainerdCommit": {"ID": ""},
+            "RuncCommit": {"ID": ""},
+            "InitCommit": {"ID": ""},
+            "SecurityOptions": ["name=seccomp,profile=builtin"] if host.seccomp else [],
+            "Warnings": None,
+            "CDISpecDirs": [],
+        }
+
+    async def version(self) -> dict[str, Any]:
+        """The engine's part of ``GET /version``."""
+        host = self._context.host
+        return {
+            "Platform": {"Name": "Drayman"},
+            "Components": [{"Name": "Engine", "Version": __version__, "Details": {"Os": "linux"}}],
+            "Version": __version__,
+            "GitCommit": "",
+            "GoVersion": "",
+            "Os": "linux",
+            "Arch": host.architecture,
+            "KernelVersion": host.kernel_release,
+            "BuildTime": "",
+        }
+
+    async def disk_usage(self, types: list[str]) -> dict[str, Any]:
+        """The document of ``GET /system/df``; no types mean all of them."""
+        document: dict[str, Any] = {}
+        if not types or "image" in types:
+            images = await self._context.images.image_list(all=False, filters={}, shared_size=True)
+            document["Images"] = images
+            document["LayersSize"] = sum(image["Size"] for image in images)
+        if not types or "container" in types:
+            document["Containers"] = await self._listing.list(
+                all=True, limit=0, size=True, filters={}
+            )
+        if not types or "volume" in types:
+            document["Volumes"] = [
+                await self._volume(volume) for volume in self._context.volumes.all()
+            ]
+        if not types or "build-cache" in types:
+            document["BuildCache"] = []
+        return document
+
+    async def _volume(self, volume: Volume) -> dict[str, Any]:
+        """A volume with what it uses."""
+        return {
+            "Name": volume.name,
+            "Driver": volume.driver,
+            "Mountpoint": volume.mountpoint,
+            "CreatedAt": rfc3339(volume.created_at_ns),
+            "Labels": volume.labels,
+            "Scope": volume.scope,
+            "Options": volume.options,
+            "UsageData": {
+                "Size": await self._context.volumes.size_bytes(volume.name),
+                "RefCount": len(self._context.containers.of_volume(volume.name)),
+            },
+        }
+
+
+def _machine_id() -> str:
+    try:
+        return Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        return os.uname().nodename
+
+
+def _file_system(context: Context) -> str:
+    """The type of the file system below ``root``."""
+    device = os.stat(context.paths.root).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, after = line.partition(" - ")
+        if fields.split()[2] == wanted:
+            return after.split()[0]
+    return "unknown"
+
+
+def _forwards() -> bool:
+    return Path("/proc/sys/net/ipv4/ip_forward").read_text().strip() == "1"
+
+
+def _os_release() -> dict[str, str]:
+    try:
+        lines = _OS_RELEASE.read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition("=") for line in lines if "=" in line)
+    return {key: value.strip('"') for key, _, value in pairs}

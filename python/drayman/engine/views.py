@@ -1,0 +1,125 @@
+"""Looking into a container's files, whether it runs or not.
+
+A running container is entered, a stopped one is mounted apart, attached nowhere. Were it
+started while a view is open, one upper directory could be mounted twice, which overlayfs
+leaves undefined: so a start waits until the last view is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from drayman.engine.blocking import blocking
+from drayman.engine.entry import Entry
+from drayman.engine.images import Images
+from drayman.errors import NotFound
+from drayman.model.container import Container
+from drayman.storage.files import View
+from drayman.storage.paths import Paths
+
+
+class Lease:
+    """One open view; starts of its container wait until it is closed."""
+
+    def __init__(self, entry: Entry, view: View) -> None:
+        self._entry = entry
+        self._view: View | None = view
+        self.root_fd = view.fileno()
+
+    async def close(self) -> None:
+        """Take the view down; harmless twice."""
+        if self._view is None:
+            return
+        view, self._view = self._view, None
+        try:
+            await blocking(view.close)
+        finally:
+            self._entry.gate.leave()
+
+
+class Views:
+    """Opens views, with the container's mounts in them or not."""
+
+    def __init__(self, paths: Paths, images: Images) -> None:
+        self._paths = paths
+        self._images = images
+
+    async def open(self, entry: Entry, name: str, *, mounts: bool) -> Lease:
+        """The container's root, as it sees it (``mounts``) or the root file system alone."""
+        async with entry.lock:
+            if entry.state.status in ("removing", "dead"):
+                raise NotFound(f"No such container: {name}")
+            await entry.left()
+            entry.gate.enter()
+            opening = asyncio.ensure_future(blocking(self._open, entry.record, mounts))
+            try:
+                view = await asyncio.shield(opening)
+            except BaseException as error:
+                opening.add_done_callback(lambda done: _abandon(entry, done))
+                raise error
+            return Lease(entry, view)
+
+    def _open(self, record: Container, mounts: bool) -> View:
+        if record.state.pid:
+            return enter(record, mounts=mounts)
+        return self.stopped(record, mounts=mounts)
+
+    def stopped(self, record: Container, *, mounts: bool) -> View:
+        """Mount a container's layers apart; blocks. The caller keeps it from starting."""
+        paths = self._paths.container(record.id)
+        return View.stopped(
+            self._images.lower(record.image_id),
+            str(paths.upper),
+            str(paths.work),
+            self._mounts(record) if mounts else [],
+            record.host_config.readonly_rootfs and mounts,
+        )
+
+    def _mounts(self, record: Container) -> list[tuple[str, str, bool]]:
+        paths = self._paths.container(record.id)
+        shown = [
+            (point.source, point.destination, not point.rw)
+            for point in record.mount_points
+            if point.type in ("bind", "volume")
+        ]
+        taken = {destination for _, destination, _ in shown}
+        for source, destination in (
+            (paths.resolv_conf, "/etc/resolv.conf"),
+            (paths.hostname, "/etc/hostname"),
+            (paths.hosts, "/etc/hosts"),
+        ):
+            if destination not in taken and source.exists():
+                shown.append((str(source), destination, False))
+        return sorted(shown, key=lambda mount: mount[1].count("/"))
+
+
+def enter(record: Container, *, mounts: bool) -> View:
+    """Enter a running container; blocks. NotFound when it ended meanwhile."""
+    pid = record.state.pid
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise NotFound(f"container {record.id} is not running") from None
+    try:
+        # The number may have been given to another process before the descriptor was made.
+        if record.id not in _cgroup(pid):
+            raise NotFound(f"container {record.id} is not running")
+        return View.running(pid, pidfd, mounts=mounts)
+    finally:
+        os.close(pidfd)
+
+
+def _cgroup(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return ""
+
+
+def _abandon(entry: Entry, opening: asyncio.Future[View]) -> None:
+    """Nobody waits for the view any more, or there is none."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+    entry.gate.leave()
