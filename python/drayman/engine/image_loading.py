@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from drayman.engine import image_references
+from drayman.engine.image_references import Reference
 from drayman.errors import DraymanError, InvalidParameter
 from drayman.model.image import Image
 from drayman.storage import docker_archive, image_config, oci_layout, platforms, temporary
@@ -22,7 +24,7 @@ class LoadedImage:
     """An image whose layers and configuration are on the disk, and what to call it."""
 
     image: Image
-    names: list[str]
+    names: list[Reference]
     manifest_digest: str
     # Layers that were not here before.
     new_diff_ids: list[str]
@@ -78,13 +80,14 @@ class Loader:
             with archive.open(found.layers[number]) as descriptor:
                 yield Body(descriptor, cancel_fd=cancel_fd)
 
+        names = [image_references.parse(name).tagged() for name in found.names]
         layer_ids = chain_ids(diff_ids)
         holds.enter_context(self.layers.held(layer_ids))
         new_diff_ids = self.layers.add(diff_ids, layer)
         image = describe(self.content.put(found.config), document)
         return LoadedImage(
             image=with_size(image, self.layers),
-            names=list(found.names),
+            names=names,
             manifest_digest=found.manifest_digest,
             new_diff_ids=new_diff_ids,
         )

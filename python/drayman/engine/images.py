@@ -19,7 +19,7 @@ from drayman.engine.image_index import ImageIndex
 from drayman.engine.image_loading import Loaded, LoadedImage, Loader, describe, with_size
 from drayman.engine.spans import rfc3339
 from drayman.engine.store import Store
-from drayman.errors import InvalidParameter, NotFound
+from drayman.errors import NotFound
 from drayman.model.container import Container
 from drayman.model.image import Image, ImageConfig
 from drayman.storage import image_config, importer, instructions, platforms
@@ -49,6 +49,8 @@ class Images:
         self._in_use = in_use
         self._index = ImageIndex(store)
         self._content = Content(paths)
+        # Of loads that a kill cut short.
+        self._content.collect({image.id for image in self._everything()})
         # Names move from one image to another: one change at a time.
         self._changing = asyncio.Lock()
 
@@ -225,26 +227,20 @@ class Images:
 
     async def _register(self, loaded: Loaded, *, quiet: bool) -> list[dict[str, Any]]:
         progress: list[dict[str, Any]] = []
-        error = loaded.error
         for one in loaded.images:
             if not quiet:
                 progress += [_layer_progress(diff_id) for diff_id in one.new_diff_ids]
-            try:
-                progress += await self._register_one(one)
-            except InvalidParameter as bad_name:
-                error = str(bad_name)
-                break
-        if error:
-            progress.append({"errorDetail": {"message": error}, "error": error})
+            progress += await self._register_one(one)
+        if loaded.error:
+            progress.append({"errorDetail": {"message": loaded.error}, "error": loaded.error})
         return progress
 
     async def _register_one(self, one: LoadedImage) -> list[dict[str, Any]]:
-        references = [image_references.parse(name).tagged() for name in one.names]
-        tags = [reference.familiar for reference in references]
+        tags = [reference.familiar for reference in one.names if reference.tag]
         async with self._changing:
             image = self._known(one.image)
             if one.manifest_digest:
-                names = {reference.familiar_name for reference in references}
+                names = {reference.familiar_name for reference in one.names}
                 digests = {f"{name}@{one.manifest_digest}" for name in names}
                 image = replace(image, digests=sorted({*image.digests, *digests}))
             notes = []
@@ -311,12 +307,14 @@ class Images:
 
     # ---- leaves
 
+    def _everything(self) -> list[Image]:
+        return [*self._index.all(), *self._index.removed()]
+
     async def _collect(self) -> list[str]:
         """Delete the layers that no image has; the caller holds the lock of changes."""
 
         def live() -> set[str]:
-            images = (*self._index.all(), *self._index.removed())
-            return {layer_id for image in images for layer_id in image.layer_ids}
+            return {layer_id for image in self._everything() for layer_id in image.layer_ids}
 
         return await blocking(self._layers.collect, live)
 
