@@ -103,8 +103,7 @@ class Images:
     async def image_inspect(self, name: str) -> dict[str, Any]:
         """The document of inspect."""
         image = self._index.find(name)
-        # Without the init layer, which is the engine's own.
-        return image_views.inspection(image, self._layers.lower(image.layer_ids)[1:])
+        return image_views.inspection(image, self._layers.stack(image.layer_ids))
 
     async def image_history(self, name: str) -> list[dict[str, Any]]:
         """The steps of its making, newest first."""

@@ -79,7 +79,11 @@ class Layers:
         init = self._init_path(layer_ids)
         if not init.exists():
             self.ensure_init(layer_ids)
-        return [str(init), *self._stack(layer_ids)]
+        return [str(init), *self.stack(layer_ids)]
+
+    def stack(self, layer_ids: Sequence[str]) -> list[str]:
+        """The directories of layers, topmost first."""
+        return [str(self._path(layer_id)) for layer_id in reversed(layer_ids)]
 
     def add(
         self,
@@ -130,7 +134,7 @@ class Layers:
         if target.exists():
             return
         with temporary.directory(self._paths) as half:
-            made = init_layer.make(half, self._stack(layer_ids))
+            made = init_layer.make(half, self.stack(layer_ids))
             durable.sync_file_system(made)
             try:
                 made.rename(target)
@@ -162,9 +166,6 @@ class Layers:
         if size is None:
             size = self._sizes[layer_id] = sizes.tree_size_bytes(self._path(layer_id))
         return size
-
-    def _stack(self, layer_ids: Sequence[str]) -> list[str]:
-        return [str(self._path(layer_id)) for layer_id in reversed(layer_ids)]
 
     def _path(self, layer_id: str) -> Path:
         return self._paths.layers / layer_id
