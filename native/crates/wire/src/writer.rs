@@ -82,16 +82,12 @@ impl<'fd> BodyWriter<'fd> {
         Ok(from_file)
     }
 
-    /// Send what was gathered and the last chunk.
+    /// Send what was gathered. The last chunk is left to whoever knows that the whole answer
+    /// is well: it may have more to say, and a body without it reads as cut.
     pub fn finish(mut self) -> io::Result<u64> {
         self.send_gathered(0)?;
-        if self.chunked {
-            let end: &[u8] = if self.chunk_open {
-                b"\r\n0\r\n\r\n"
-            } else {
-                b"0\r\n\r\n"
-            };
-            self.channel.send_all(end)?;
+        if self.chunk_open {
+            self.channel.send_all(b"\r\n")?;
         }
         Ok(self.body_bytes)
     }

@@ -141,6 +141,9 @@ fn round_trip(pieces: &[(Vec<u8>, usize)], chunked_body: bool, non_blocking: boo
             assert_eq!(sent.unwrap(), bytes.len() as u64);
         }
         writer.finish().unwrap();
+        if chunked_body {
+            near.write_all(b"0\r\n\r\n").unwrap();
+        }
         near.flush().unwrap();
     });
     let framing = if chunked_body { chunked() } else { Framing::ToEnd };
