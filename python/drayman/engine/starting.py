@@ -94,9 +94,13 @@ class Starting:
             for one in entry.pending:
                 await hand_over(shim, record, one)
             started = await shim.start()
+        except StartError:
+            # It takes down what it made, and leaves.
+            self._supervision.unwatch(entry)
+            raise
         except BaseException:
             self._supervision.unwatch(entry)
-            # Without a connection and not started, the shim ends by itself.
+            # Without a connection and not started, it ends by itself.
             await shim.close()
             raise
         finally:

@@ -51,7 +51,8 @@ class Supervision:
         )
 
     def unwatch(self, entry: Entry) -> None:
-        """The run never began."""
+        """The run never began; the shim is about to leave."""
+        entry.leaving = entry.shim.closed if entry.shim is not None else None
         entry.shim = None
         entry.ended.set()
 
