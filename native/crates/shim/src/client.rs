@@ -50,13 +50,19 @@ pub enum Said {
     End,
 }
 
+/// What of the output is for a client.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    stdout: bool,
+    stderr: bool,
+    framed: bool,
+}
+
 #[derive(Debug)]
 pub struct Client {
     socket: OwnedFd,
     watch: Watch,
-    stdout: bool,
-    stderr: bool,
-    framed: bool,
+    wanted: Wanted,
     input: Input,
     pub keys: DetachKeys,
     outbox: Outbox,
@@ -86,9 +92,11 @@ impl Client {
         };
         Ok(Self {
             watch: Watch::default(),
-            stdout: attachment.stdout,
-            stderr: attachment.stderr,
-            framed: attachment.framed,
+            wanted: Wanted {
+                stdout: attachment.stdout,
+                stderr: attachment.stderr,
+                framed: attachment.framed,
+            },
             input: if takes_input {
                 Input::Open
             } else {
@@ -106,14 +114,14 @@ impl Client {
     /// Send what the process wrote, if the client asked for that stream.
     pub fn deliver(&mut self, stream: Stream, bytes: &[u8]) {
         let wanted = match stream {
-            Stream::Stdout => self.stdout,
-            Stream::Stderr => self.stderr,
+            Stream::Stdout => self.wanted.stdout,
+            Stream::Stderr => self.wanted.stderr,
         };
         if !wanted || self.hung_up || !matches!(self.phase, Phase::Attached) {
             return;
         }
         let header = header(stream, bytes.len());
-        let header = if self.framed { &header[..] } else { &[] };
+        let header = if self.wanted.framed { &header[..] } else { &[] };
         if self.is_gated() {
             self.outbox.queue(header, bytes);
         } else if self.outbox.push(self.socket.as_fd(), header, bytes) == Sent::Gone {

@@ -6,10 +6,12 @@
 mod client;
 mod config;
 mod control;
+mod daemons;
 mod durable;
 mod execs;
 mod kernel;
 mod messages;
+mod output;
 mod pipes;
 mod poll;
 mod process;

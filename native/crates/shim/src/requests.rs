@@ -108,9 +108,7 @@ impl Shim {
         let session = session.ok_or_else(|| Refusal::conflict("the container has ended"))?;
         let keys = &config.stdio.detach_keys;
         let client = session.invite(socket, attachment, keys, Instant::now())?;
-        if session.admit(client, &attachment.early, &mut core.shared()) {
-            self.tell_detached(INIT);
-        }
+        session.admit(client, &attachment.early, &mut core.shared());
         Ok(Answer::Done {})
     }
 
@@ -151,11 +149,11 @@ impl Shim {
 
     fn exec(&mut self, exec: Exec, mut descriptors: Vec<OwnedFd>) -> Result<Answer, Refusal> {
         self.check_running()?;
-        check_exec_name(&exec.exec)?;
-        if self.execs.knows(&exec.exec) {
+        check_exec_name(&exec.name)?;
+        if self.execs.knows(&exec.name) {
             return Err(Refusal::conflict(format!(
                 "exec {} was started before",
-                exec.exec
+                exec.name
             )));
         }
         let socket = only(&mut descriptors)?;
@@ -177,16 +175,13 @@ impl Shim {
 
         self.next_session += 1;
         let pid = started.pid;
-        self.execs.add(exec.exec, number, pid);
+        self.execs.add(exec.name, number, pid);
         let process = Process::watch(started, &self.core.poller, Token::Process(number));
         session.begin(process, ours, &mut self.core.shared());
-        let detached = client.is_some_and(|client| {
-            session.admit(client, &attachment.early, &mut self.core.shared())
-        });
-        self.sessions.insert(number, session);
-        if detached {
-            self.tell_detached(number);
+        if let Some(client) = client {
+            session.admit(client, &attachment.early, &mut self.core.shared());
         }
+        self.sessions.insert(number, session);
         Ok(Answer::ExecStarted { pid })
     }
 

@@ -9,8 +9,9 @@ use rustix::event::epoll::EventFlags;
 
 use crate::client::{Client, Said};
 use crate::messages::{Attachment, Refusal};
+use crate::output::Output;
 use crate::pipes::{Ours, PIPE_BYTES};
-use crate::poll::{Poller, Token, Watch};
+use crate::poll::{Poller, Token};
 use crate::process::{Exit, Process};
 use crate::stdin::Stdin;
 
@@ -32,38 +33,10 @@ pub struct Shared<'a> {
     pub now: Instant,
 }
 
-/// One output of the process.
-#[derive(Debug, Default)]
-struct Output {
-    fd: Option<OwnedFd>,
-    watch: Watch,
-    /// To be closed once it is not watched: a terminal's other descriptor keeps its file alive.
-    ended: bool,
-}
-
-impl Output {
-    fn is_open(&self) -> bool {
-        self.fd.is_some() && !self.ended
-    }
-
-    fn settle(&mut self, poller: &Poller, token: Token, held_up: bool) {
-        if let Some(fd) = &self.fd {
-            let interest = (!self.ended && !held_up).then_some(EventFlags::IN);
-            self.watch.set(poller, fd, token, interest);
-        }
-        if self.ended {
-            self.fd = None;
-        }
-    }
-}
-
 #[derive(Debug)]
 pub struct Session {
     number: u32,
-    tty: bool,
-    takes_stdin: bool,
-    /// A client's end of input is the process's; otherwise it ends that client's attachment.
-    ends_stdin: bool,
+    manner: Manner,
     stdin: Stdin,
     stdout: Output,
     stderr: Output,
@@ -73,6 +46,8 @@ pub struct Session {
     held_up: bool,
     pub process: Option<Process>,
     drain_until: Option<Instant>,
+    /// Clients that typed the detach keys.
+    detached: Vec<u32>,
 }
 
 /// How a session treats its process's input.
@@ -83,13 +58,18 @@ pub struct Manner {
     pub stdin_once: bool,
 }
 
+impl Manner {
+    /// A client's end of input is the process's; otherwise it ends that client's attachment.
+    fn ends_stdin(self) -> bool {
+        self.stdin_once && !self.tty
+    }
+}
+
 impl Session {
     pub fn new(number: u32, manner: Manner) -> Self {
         Self {
             number,
-            tty: manner.tty,
-            takes_stdin: manner.takes_stdin,
-            ends_stdin: manner.stdin_once && !manner.tty,
+            manner,
             stdin: Stdin::new(),
             stdout: Output::default(),
             stderr: Output::default(),
@@ -98,6 +78,7 @@ impl Session {
             held_up: false,
             process: None,
             drain_until: None,
+            detached: Vec::new(),
         }
     }
 
@@ -118,30 +99,26 @@ impl Session {
         Client::new(
             socket,
             attachment,
-            attachment.stdin && self.takes_stdin,
+            attachment.stdin && self.manner.takes_stdin,
             keys,
             now,
         )
     }
 
-    /// Attach a client that has said something already. True when that ended in the detach keys.
-    pub fn admit(&mut self, client: Client, early: &[u8], shared: &mut Shared<'_>) -> bool {
+    /// Attach a client that has said something already.
+    pub fn admit(&mut self, client: Client, early: &[u8], shared: &mut Shared<'_>) {
         let number = self.next_client;
         self.next_client += 1;
         self.clients.insert(number, client);
-        let detached = self.pass_on(number, early);
-        if detached {
-            self.detach(number, shared);
-        }
+        self.pass_on(number, early);
         self.settle(shared);
-        detached
     }
 
     /// The process runs, and these are the other ends of its standard descriptors.
     pub fn begin(&mut self, process: Process, ours: Ours, shared: &mut Shared<'_>) {
         self.process = Some(process);
-        self.stdout.fd = ours.stdout;
-        self.stderr.fd = ours.stderr;
+        self.stdout.open(ours.stdout);
+        self.stderr.open(ours.stderr);
         self.stdin.open(ours.stdin);
         self.hear_the_gone(shared);
         self.settle(shared);
@@ -149,7 +126,7 @@ impl Session {
 
     /// The terminal, for its size.
     pub fn terminal(&self) -> Option<&OwnedFd> {
-        self.stdout.fd.as_ref().filter(|_| self.tty)
+        self.stdout.fd().filter(|_| self.manner.tty)
     }
 
     /// The process ended: read what is left in its pipes.
@@ -190,8 +167,8 @@ impl Session {
 
     /// Let the clients go, each as soon as it has everything.
     pub fn end(&mut self, shared: &mut Shared<'_>) {
-        self.stdout.ended = true;
-        self.stderr.ended = true;
+        self.stdout.close();
+        self.stderr.close();
         self.stdin.close();
         for client in self.clients.values_mut() {
             client.end(shared.now);
@@ -234,28 +211,33 @@ impl Session {
         self.settle(shared);
     }
 
-    /// A client's socket can be read or written, or hung up. True when it typed the detach keys.
-    pub fn on_client(&mut self, number: u32, flags: EventFlags, shared: &mut Shared<'_>) -> bool {
+    /// A client's socket can be read or written, or hung up.
+    pub fn on_client(&mut self, number: u32, flags: EventFlags, shared: &mut Shared<'_>) {
         let Some(client) = self.clients.get_mut(&number) else {
-            return false;
+            return;
         };
         if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
             client.hang_up();
         } else if flags.contains(EventFlags::OUT) {
             client.flush(shared.now);
         }
-        let detached = self.hear(number, shared);
-        if detached {
-            self.detach(number, shared);
-        }
+        self.hear(number, shared);
         self.settle(shared);
-        detached
     }
 
-    fn detach(&mut self, number: u32, shared: &mut Shared<'_>) {
-        if let Some(client) = self.clients.get_mut(&number) {
-            client.end(shared.now);
+    /// How many clients typed the detach keys since the last [`Session::let_go`].
+    pub fn detached(&self) -> usize {
+        self.detached.len()
+    }
+
+    /// Let those go that typed the detach keys.
+    pub fn let_go(&mut self, shared: &mut Shared<'_>) {
+        for number in std::mem::take(&mut self.detached) {
+            if let Some(client) = self.clients.get_mut(&number) {
+                client.end(shared.now);
+            }
         }
+        self.settle(shared);
     }
 
     /// Clients that hung up are not watched: what they said before is read when the process takes it.
@@ -266,59 +248,46 @@ impl Session {
             .filter(|(_, client)| client.has_hung_up());
         let numbers: Vec<u32> = gone.map(|(number, _)| *number).collect();
         for number in numbers {
-            if self.hear(number, shared) {
-                self.detach(number, shared);
-            }
+            self.hear(number, shared);
         }
     }
 
-    /// Read what a client says, as long as the process takes it. True for the detach keys.
-    fn hear(&mut self, number: u32, shared: &mut Shared<'_>) -> bool {
+    /// Read what a client says, as long as the process takes it.
+    fn hear(&mut self, number: u32, shared: &mut Shared<'_>) {
         let mut reads = 0;
         while let Some(client) = self.clients.get_mut(&number) {
-            let speaks = client.speaks();
             let has_had_its_turn = reads == READS_IN_A_ROW && !client.has_hung_up();
-            if client.is_gone() || has_had_its_turn || (speaks && !self.stdin.is_ready()) {
-                return false;
+            let has_to_wait = client.speaks() && !self.stdin.is_ready();
+            if client.is_gone() || has_had_its_turn || has_to_wait {
+                return;
             }
             reads += 1;
             match client.listen(&mut shared.scratch[..READ_BYTES]) {
-                Said::Nothing => return false,
-                Said::Bytes(count) => {
-                    if self.pass_on(number, &shared.scratch[..count]) {
-                        return true;
-                    }
-                }
-                Said::End => {
-                    self.end_input(number, shared.now);
-                    return false;
-                }
+                Said::Nothing => return,
+                Said::Bytes(count) => self.pass_on(number, &shared.scratch[..count]),
+                Said::End => return self.end_input(number, shared.now),
             }
         }
-        false
     }
 
-    /// Give the process what a client said. True when it ends in the detach keys.
-    fn pass_on(&mut self, number: u32, bytes: &[u8]) -> bool {
+    /// Give the process what a client said, up to the detach keys.
+    fn pass_on(&mut self, number: u32, bytes: &[u8]) {
         let Some(client) = self
             .clients
             .get_mut(&number)
             .filter(|client| client.speaks())
         else {
-            return false;
+            return;
         };
-        if !self.tty {
-            self.stdin.write(bytes);
-            return false;
+        if !self.manner.tty {
+            return self.stdin.write(bytes);
         }
         match client.keys.push(bytes) {
-            Typed::Send(bytes) => {
-                self.stdin.write(&bytes);
-                false
-            }
+            Typed::Send(bytes) => self.stdin.write(&bytes),
             Typed::Detach(bytes) => {
                 self.stdin.write(&bytes);
-                true
+                client.end_input();
+                self.detached.push(number);
             }
         }
     }
@@ -334,7 +303,7 @@ impl Session {
         client.end_input();
         if spoke {
             self.stdin.write(&held_back);
-            if self.ends_stdin {
+            if self.manner.ends_stdin() {
                 self.stdin.end();
             } else {
                 client.end(now);
@@ -348,28 +317,23 @@ impl Session {
             Stream::Stderr => &mut self.stderr,
         };
         let ended = self.drain_until.is_some();
-        let mut read_bytes = 0;
-        while let Some(fd) = output.fd.as_ref().filter(|_| !output.ended) {
-            let buffer = &mut shared.scratch[..READ_BYTES];
-            match rustix::io::read(fd, &mut *buffer) {
-                Ok(count) if count > 0 => {
-                    let bytes = &buffer[..count];
-                    if let Some(log) = log.as_deref_mut() {
-                        log.push(stream, bytes, now_ns());
-                    }
-                    for client in self.clients.values_mut() {
-                        client.deliver(stream, bytes);
-                    }
-                    read_bytes += count;
-                    let turn_bytes = if ended { DRAIN_BYTES } else { TURN_BYTES };
-                    // A pipe that gave less than asked for is empty now; of one that ends we want the end.
-                    if read_bytes >= turn_bytes || (!ended && count < READ_BYTES) {
-                        return;
-                    }
+        let mut left_bytes = if ended { DRAIN_BYTES } else { TURN_BYTES };
+        loop {
+            let count = output.read(&mut shared.scratch[..READ_BYTES]);
+            let bytes = &shared.scratch[..count];
+            if count > 0 {
+                if let Some(log) = log.as_deref_mut() {
+                    log.push(stream, bytes, now_ns());
                 }
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return,
-                // The end of a pipe reads as nothing, that of a terminal as EIO.
-                Ok(_) | Err(_) => output.ended = true,
+                for client in self.clients.values_mut() {
+                    client.deliver(stream, bytes);
+                }
+            }
+            left_bytes = left_bytes.saturating_sub(count);
+            // A pipe that gave less than asked for is empty now; of one that ends we want the end.
+            let empty = count == 0 || (count < READ_BYTES && !ended);
+            if empty || left_bytes == 0 {
+                return;
             }
         }
     }

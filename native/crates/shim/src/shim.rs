@@ -10,12 +10,13 @@ use drayman_stdio::{now_ns, JsonFile, Rotation, Stream};
 use rustix::event::epoll::EventFlags;
 
 use crate::config::{Config, Log};
-use crate::control::{accept, listen_at, Connection, Received};
+use crate::control::Received;
+use crate::daemons::Daemons;
 use crate::durable;
 use crate::execs::Execs;
 use crate::kernel::trim_memory;
 use crate::messages::{encode, Event, ExitRecord, State};
-use crate::poll::{Poller, Token, Watch};
+use crate::poll::{Poller, Token};
 use crate::process::Exit;
 use crate::session::{Manner, Session, Shared, READ_BYTES};
 
@@ -53,9 +54,9 @@ pub struct Shim {
     pub container: Option<Container>,
     pub started_at_ns: i64,
     log: Option<JsonFile>,
-    listener: Option<(OwnedFd, Watch)>,
-    connections: BTreeMap<u32, (Connection, Watch)>,
-    next_connection: u32,
+    /// Its failing was told.
+    log_failed: bool,
+    daemons: Daemons,
     /// Until when the container's remains are waited for.
     clear_until: Option<Instant>,
 }
@@ -68,9 +69,8 @@ impl Shim {
             move |error: io::Error| format!("{what}: {error}")
         };
         let poller = Poller::new().map_err(|error| format!("epoll: {error}"))?;
-        let listener = listen_at(&config.socket).map_err(failed(&config.socket))?;
-        let mut watch = Watch::default();
-        watch.set(&poller, &listener, Token::Listener, Some(EventFlags::IN));
+        let daemons = Daemons::new(&config.socket, control, &poller);
+        let daemons = daemons.map_err(failed(&config.socket))?;
         let log = match &config.log {
             Log::None => None,
             Log::JsonFile {
@@ -91,7 +91,7 @@ impl Shim {
             takes_stdin: config.stdio.open_stdin,
             stdin_once: config.stdio.stdin_once,
         };
-        let mut shim = Self {
+        Ok(Self {
             config,
             core: Core {
                 poller,
@@ -104,31 +104,28 @@ impl Shim {
             container: None,
             started_at_ns: 0,
             log,
-            listener: Some((listener, watch)),
-            connections: BTreeMap::new(),
-            next_connection: 0,
+            log_failed: false,
+            daemons,
             clear_until: None,
-        };
-        shim.add_connection(control);
-        Ok(shim)
+        })
     }
 
     /// Serve until nothing is left to do.
     pub fn run(&mut self) -> io::Result<()> {
         let mut events = Vec::new();
-        let mut busy = true;
-        while self.listener.is_some() || !self.sessions.is_empty() {
-            let idle = busy.then_some(IDLE_WAIT);
-            let due = self
-                .deadline()
-                .map(|at| at.saturating_duration_since(Instant::now()));
-            self.core
-                .poller
-                .wait(idle.into_iter().chain(due).min(), &mut events)?;
-            if events.is_empty() && busy && due.is_none_or(|due| due > IDLE_WAIT) {
+        let mut rested = false;
+        while self.daemons.are_welcome() || !self.sessions.is_empty() {
+            let idle = (!rested).then_some(IDLE_WAIT);
+            let due = self.deadline();
+            let due = due.map(|at| at.saturating_duration_since(Instant::now()));
+            let timeout = idle.into_iter().chain(due).min();
+            self.core.poller.wait(timeout, &mut events)?;
+            if !events.is_empty() {
+                rested = false;
+            } else if timeout.is_some() && timeout == idle {
                 self.rest();
+                rested = true;
             }
-            busy = !events.is_empty();
             for (token, flags) in events.drain(..) {
                 self.on_event(token, flags);
             }
@@ -145,7 +142,7 @@ impl Shim {
             ..
         } = self;
         match token {
-            Token::Listener => self.on_listener(),
+            Token::Listener => self.daemons.admit(&core.poller),
             Token::Control(number) => self.on_connection(number, flags),
             Token::Process(number) => self.on_process(number),
             Token::Stdout(number) | Token::Stderr(number) => {
@@ -166,28 +163,40 @@ impl Shim {
                 }
             }
             Token::Client(number, client) => {
-                let session = sessions.get_mut(&number);
-                if session.is_some_and(|s| s.on_client(client, flags, &mut core.shared())) {
-                    self.tell_detached(number);
+                if let Some(session) = sessions.get_mut(&number) {
+                    session.on_client(client, flags, &mut core.shared());
                 }
             }
         }
     }
 
-    pub fn tell_detached(&mut self, session: u32) {
-        let exec = self.execs.name(session);
-        self.broadcast(&Event::Detached { exec });
+    /// Tell daemons of clients that detached, then let these go.
+    fn let_go(&mut self, number: u32) {
+        let Some(count) = self.sessions.get(&number).map(Session::detached) else {
+            return;
+        };
+        for _ in 0..count {
+            let exec = self.execs.name(number);
+            self.broadcast(&Event::Detached { exec });
+        }
+        if let Some(session) = self.sessions.get_mut(&number).filter(|_| count > 0) {
+            session.let_go(&mut self.core.shared());
+        }
     }
 
     /// What follows from a batch of events.
     fn catch_up(&mut self) {
         if let Some(log) = &mut self.log {
             if let Err(error) = log.flush() {
-                eprintln!(
-                    "drayman-shim: log: {error}; lost {} bytes so far",
-                    log.lost_bytes()
-                );
+                // Once: a full disk is not helped by a message for each batch.
+                if !std::mem::replace(&mut self.log_failed, true) {
+                    eprintln!("drayman-shim: log: {error}");
+                }
             }
+        }
+        let numbers: Vec<u32> = self.sessions.keys().copied().collect();
+        for number in numbers {
+            self.let_go(number);
         }
         let now = Instant::now();
         for session in self.sessions.values_mut() {
@@ -204,7 +213,7 @@ impl Shim {
         for number in drained {
             self.finish(number);
         }
-        if self.state == State::Created && self.connections.is_empty() && self.listener.is_some() {
+        if self.state == State::Created && self.daemons.are_gone() {
             // Nobody will ever start it.
             self.leave();
         }
@@ -214,7 +223,7 @@ impl Shim {
         {
             self.leave();
         }
-        let leaving = self.listener.is_none();
+        let leaving = !self.daemons.are_welcome();
         self.sessions.retain(|number, session| {
             let kept = *number == INIT && !leaving;
             kept || session.has_clients() || session.is_live()
@@ -291,6 +300,9 @@ impl Shim {
             if let Err(error) = log.finish(finished_at_ns) {
                 eprintln!("drayman-shim: log: {error}");
             }
+            if log.lost_bytes() > 0 {
+                eprintln!("drayman-shim: log: lost {} bytes", log.lost_bytes());
+            }
         }
         let record = ExitRecord {
             exit_code: exit.code,
@@ -334,92 +346,29 @@ impl Shim {
                 eprintln!("drayman-shim: {error}");
             }
         }
-        if self.listener.take().is_some() {
-            if let Err(error) = std::fs::remove_file(&self.config.socket) {
-                eprintln!("drayman-shim: {}: {error}", self.config.socket.display());
-            }
-        }
         // The daemon takes our hanging up as leave to remove the container's files.
-        self.connections.clear();
+        if let Err(error) = self.daemons.dismiss() {
+            eprintln!("drayman-shim: {}: {error}", self.config.socket.display());
+        }
         self.log = None;
     }
 
-    fn on_listener(&mut self) {
-        if let Some(Ok(fd)) = self.listener.as_ref().map(|(listener, _)| accept(listener)) {
-            self.add_connection(fd);
-        }
-    }
-
-    fn add_connection(&mut self, fd: OwnedFd) {
-        let number = self.next_connection;
-        self.next_connection += 1;
-        let mut watch = Watch::default();
-        watch.set(
-            &self.core.poller,
-            &fd,
-            Token::Control(number),
-            Some(EventFlags::IN),
-        );
-        self.connections
-            .insert(number, (Connection::new(fd), watch));
-    }
-
     fn on_connection(&mut self, number: u32, flags: EventFlags) {
-        let Some((connection, _)) = self.connections.get_mut(&number) else {
-            return;
-        };
-        let received = if flags.contains(EventFlags::OUT) && !connection.flush() {
-            Received::Closed
-        } else if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
-            connection.receive()
-        } else {
-            Received::Nothing
-        };
-        match received {
+        match self.daemons.receive(number, flags, &self.core.poller) {
             Received::Message(message, descriptors) => {
                 self.on_message(number, &message, descriptors);
             }
             Received::TooLong => self.refuse_too_long(number),
-            Received::Nothing => {}
-            Received::Closed => {
-                self.connections.remove(&number);
-            }
+            Received::Nothing | Received::Closed => {}
         }
-        self.watch_connection(number);
     }
 
     /// Send a message to one daemon.
     pub fn send(&mut self, number: u32, message: Vec<u8>) {
-        if let Some((connection, _)) = self.connections.get_mut(&number) {
-            if !connection.send(message) {
-                self.connections.remove(&number);
-            }
-        }
-        self.watch_connection(number);
+        self.daemons.send(number, message, &self.core.poller);
     }
 
     fn broadcast(&mut self, event: &Event) {
-        let message = event.encode();
-        let numbers: Vec<u32> = self.connections.keys().copied().collect();
-        for number in numbers {
-            self.send(number, message.clone());
-        }
-    }
-
-    fn watch_connection(&mut self, number: u32) {
-        if let Some((connection, watch)) = self.connections.get_mut(&number) {
-            let waiting = if connection.is_waiting() {
-                EventFlags::OUT
-            } else {
-                EventFlags::empty()
-            };
-            let token = Token::Control(number);
-            watch.set(
-                &self.core.poller,
-                &connection.fd,
-                token,
-                Some(EventFlags::IN | waiting),
-            );
-        }
+        self.daemons.send_all(&event.encode(), &self.core.poller);
     }
 }
