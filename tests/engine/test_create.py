@@ -1,0 +1,119 @@
+"""Making containers: what is refused, what is filled in, what is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.engine.engines import EngineServer
+
+
+def create(engine: EngineServer, body: dict[str, Any], name: str = "") -> tuple[int, Any]:
+    query = f"?name={name}" if name else ""
+    return engine.api("POST", f"/containers/create{query}", {"Image": "busybox", **body})
+
+
+def test_a_missing_image_is_404_with_its_tag(engine_server: EngineServer) -> None:
+    assert create(engine_server, {"Image": "nosuch"}) == (
+        404,
+        {"message": "No such image: nosuch:latest"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"Cmd": [], "Entrypoint": [""]}, "no command specified"),
+        (
+            {"HostConfig": {"AutoRemove": True, "RestartPolicy": {"Name": "always"}}},
+            "can't create 'AutoRemove' container with restart policy",
+        ),
+        (
+            {"HostConfig": {"RestartPolicy": {"Name": "always", "MaximumRetryCount": 3}}},
+            "invalid restart policy: maximum retry count can only be used with 'on-failure'",
+        ),
+        (
+            {"HostConfig": {"Binds": ["/a:b"]}},
+            "invalid mount path: 'b' mount path must be absolute",
+        ),
+        (
+            {"HostConfig": {"Mounts": [{"Type": "bind", "Source": "/nosuch", "Target": "/x"}]}},
+            "bind source path does not exist: /nosuch",
+        ),
+        ({"WorkingDir": "relative"}, "needs to be an absolute path"),
+        ({"StopSignal": "NOPE"}, "invalid signal: NOPE"),
+        ({"HostConfig": {"LogConfig": {"Type": "nope"}}}, "no log driver named 'nope'"),
+        (
+            {"Healthcheck": {"Test": ["CMD", "true"], "Interval": 5}},
+            "Interval in Healthcheck cannot be less than 1ms",
+        ),
+    ],
+)
+def test_what_cannot_be_is_400_and_leaves_nothing(
+    engine_server: EngineServer, body: dict[str, Any], text: str
+) -> None:
+    before = sorted((engine_server.root / "containers").iterdir())
+    status, answer = create(engine_server, {"Cmd": ["true"], **body})
+    assert status == 400
+    assert text in answer["message"]
+    assert sorted((engine_server.root / "containers").iterdir()) == before
+
+
+def test_a_taken_name_is_409_in_dockers_words(engine_server: EngineServer) -> None:
+    container = engine_server.create("true", name="taken")
+    assert create(engine_server, {"Cmd": ["true"]}, "taken") == (
+        409,
+        {
+            "message": 'Conflict. The container name "/taken" is already in use by container '
+            f'"{container}". You have to remove (or rename) that container to be able to reuse '
+            "that name."
+        },
+    )
+
+
+def test_what_was_left_out_is_filled_in(engine_server: EngineServer) -> None:
+    container = engine_server.create("true")
+    _, document = engine_server.api("GET", f"/containers/{container}/json")
+    host_config = document["HostConfig"]
+    assert document["Config"]["Hostname"] == container[:12]
+    assert host_config["NetworkMode"] == "bridge"
+    assert host_config["RestartPolicy"] == {"Name": "no", "MaximumRetryCount": 0}
+    assert host_config["LogConfig"] == {"Type": "json-file", "Config": {}}
+    assert host_config["ShmSize"] == 64 << 20
+    assert "/proc/kcore" in host_config["MaskedPaths"]
+    assert document["State"]["Status"] == "created"
+    assert document["State"]["StartedAt"] == "0001-01-01T00:00:00Z"
+    adjective, _, surname = document["Name"].removeprefix("/").partition("_")
+    assert adjective
+    assert surname
+
+
+def test_volumes_take_over_what_the_image_has(engine_server: EngineServer) -> None:
+    container = engine_server.create(
+        "true", HostConfig={"Binds": ["named:/etc"]}, Volumes={"/home": {}}
+    )
+    _, document = engine_server.api("GET", f"/containers/{container}/json")
+    mounts = {mount["Destination"]: mount for mount in document["Mounts"]}
+    assert mounts["/etc"]["Name"] == "named"
+    assert (Path(mounts["/etc"]["Source"]) / "passwd").exists()
+    anonymous = mounts["/home"]["Name"]
+    assert len(anonymous) == 64
+    engine_server.api("DELETE", f"/containers/{container}?v=1")
+    assert engine_server.api("GET", f"/volumes/{anonymous}")[0] == 404
+    assert engine_server.api("GET", "/volumes/named")[0] == 200
+
+
+def test_the_working_directory_is_made(engine_server: EngineServer) -> None:
+    container = engine_server.create("true", WorkingDir="/made/here")
+    assert engine_server.api("HEAD", f"/containers/{container}/archive?path=/made/here")[0] == 200
+
+
+def test_create_tells_an_event(engine_server: EngineServer) -> None:
+    container = engine_server.create("true", name="told", Labels={"a": "b"})
+    (event,) = engine_server.events(container=[container])
+    assert (event["Type"], event["Action"], event["scope"]) == ("container", "create", "local")
+    assert event["Actor"] == {
+        "ID": container,
+        "Attributes": {"a": "b", "image": "busybox", "name": "told"},
+    }
