@@ -13,7 +13,7 @@ import uvloop
 
 from drayman.api.listeners import Listener, listen
 from drayman.server import Server
-from tests.api.client import Client
+from tests.api.client import PATIENCE_S, Client
 from tests.api.fake import Fake
 
 
@@ -45,6 +45,18 @@ class Running:
     def client(self) -> Client:
         """A new connection."""
         return Client(self.path)
+
+    def see_no_connection(self) -> None:
+        """Wait until the server has none left, and no request."""
+
+        async def settle() -> None:
+            state = self._server.server_state
+            while state.connections or state.tasks:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            assert not self._server.front.lent
+            assert not self._server.front.listeners
+
+        asyncio.run_coroutine_threadsafe(settle(), self._loop).result(PATIENCE_S)
 
     @property
     def server(self) -> Server:

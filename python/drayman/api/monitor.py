@@ -16,6 +16,7 @@ from drayman.api.responses import (
     Downloaded,
     Json,
     Streamed,
+    closing,
 )
 from drayman.errors import InvalidParameter
 from drayman.model import go_json
@@ -84,11 +85,13 @@ async def stats(call: Call) -> Response:
     samples = call.backend.container_stats(call.name, stream=stream, one_shot=one_shot)
     if stream:
         return Streamed(_lines(samples), media_type=None)
-    async for sample in samples:
-        return Json(sample, escaped=True)
+    async with closing(samples) as first:
+        async for sample in first:
+            return Json(sample, escaped=True)
     raise InvalidParameter(f"container {call.name} gave no sample")
 
 
 async def _lines(documents: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
-    async for document in documents:
-        yield go_json.dumps(document)
+    async with closing(documents) as all_of_them:
+        async for document in all_of_them:
+            yield go_json.dumps(document)

@@ -35,7 +35,7 @@ MAX_HEAD_BYTES = 1 << 20
 # A head trickling in holds a connection and nothing else; generous for slow links.
 HEAD_TIMEOUT_S = 60.0
 
-REQUEST_LINE = re.compile(rb"[A-Z]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r?\Z")
+REQUEST_LINE = re.compile(rb"[A-Z]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r\Z")
 
 
 class DockerProtocol(HttpToolsProtocol):
@@ -101,7 +101,8 @@ class DockerProtocol(HttpToolsProtocol):
     def _advance(self) -> None:
         while self._held and not self.transport.is_closing() and self._lingering is None:
             if self._body is not None and not self._withheld:
-                self._read_body(self._body)
+                if not self._read_body(self._body):
+                    return
             elif self._busy:
                 # Nobody parses ahead: it may be another protocol that follows.
                 self.flow.pause_reading()
@@ -157,6 +158,10 @@ class DockerProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Start the request, by uvicorn's doing, and decide who reads its body."""
+        for name, value in self.headers:
+            # The parser would tell only after the request was started.
+            if name == b"transfer-encoding" and value.lower() != b"chunked":
+                raise ValueError("unknown transfer encoding")
         super().on_headers_complete()
         cycle, scope = self.cycle, self.scope
         if cycle is None or cycle.scope is not scope:
@@ -184,21 +189,22 @@ class DockerProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Do nothing: the parser sees no bodies, and so takes each for complete."""
 
-    def _read_body(self, body: Body) -> None:
+    def _read_body(self, body: Body) -> bool:
+        """Take in what has come of the body; False when more must come first."""
         try:
             payload = body.take(self._held)
         except MalformedBody:
             self._refuse_body()
-            return
+            return False
         if self.cycle.response_complete:
             self._unread_bytes += len(payload)
             if self._unread_bytes > MAX_UNREAD_BYTES:
                 self.transport.close()
-                return
         elif payload:
             self.on_body(payload)
         if body.complete:
             self._end_body()
+        return body.complete
 
     def _end_body(self) -> None:
         self._body = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -15,6 +16,8 @@ from drayman.api.connection import connection_of
 from drayman.model import go_json
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # What kinds of errors mean to a client; a kind not named here is the host's fault.
 STATUSES: dict[type[errors.DraymanError], int] = {
@@ -63,6 +66,16 @@ def failure(error: errors.DraymanError) -> Response:
     return Json({"message": str(error)}, status)
 
 
+@asynccontextmanager
+async def closing(documents: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """End the source of a stream as soon as nobody wants more of it."""
+    try:
+        yield documents
+    finally:
+        if isinstance(documents, AsyncGenerator):
+            await documents.aclose()
+
+
 class Streamed(Response):
     """Documents as they come. The head goes out at once, for clients wait for it.
 
@@ -89,8 +102,9 @@ class Streamed(Response):
         """Send it."""
 
         async def pass_on() -> None:
-            async for part in self._parts:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
+            async with closing(self._parts) as parts:
+                async for part in parts:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
 
         connection = connection_of(scope, receive, send)
         await send(_start(self))

@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from drayman.api import versions, views
 from drayman.api.requests import Call
-from drayman.api.responses import Json, Streamed, empty
+from drayman.api.responses import Json, Streamed, closing, empty
 from drayman.errors import InvalidParameter
 from drayman.model import go_json
 from drayman.model.event import Event
@@ -70,11 +70,11 @@ async def options(call: Call) -> Response:
 
 
 async def _records(call: Call, happened: AsyncIterator[Event], mark: bytes) -> AsyncIterator[bytes]:
-    async for event in happened:
-        # Images are created silently below 1.46.
-        if not call.at_least("1.46") and (event.type, event.action) == ("image", "create"):
-            continue
-        yield mark + go_json.dumps_escaped(views.event(event, call.version))
+    async with closing(happened) as all_of_them:
+        async for event in all_of_them:
+            # Images were created silently below 1.46.
+            if call.at_least("1.46") or (event.type, event.action) != ("image", "create"):
+                yield mark + go_json.dumps_escaped(views.event(event, call.version))
 
 
 def _event_format(call: Call) -> tuple[str, bytes]:
