@@ -1,0 +1,69 @@
+"""Removing containers, one by one and all that do not run."""
+
+from __future__ import annotations
+
+from tests.engine.engines import EngineServer
+
+
+def test_a_running_container_stays_unless_forced(engine_server: EngineServer) -> None:
+    container = engine_server.running(name="running-one")
+    assert engine_server.api("DELETE", "/containers/running-one") == (
+        409,
+        {
+            "message": 'cannot remove container "running-one": container is running:'
+            " stop the container before removing or force remove"
+        },
+    )
+    assert engine_server.api("DELETE", "/containers/running-one?force=1")[0] == 204
+    assert engine_server.api("GET", f"/containers/{container}/json") == (
+        404,
+        {"message": f"No such container: {container}"},
+    )
+    actions = engine_server.actions(container)
+    assert actions[-3:] == ["kill", "die", "destroy"]
+
+
+def test_a_paused_container_says_so(engine_server: EngineServer) -> None:
+    container = engine_server.running()
+    engine_server.api("POST", f"/containers/{container}/pause")
+    status, answer = engine_server.api("DELETE", f"/containers/{container}")
+    assert status == 409
+    assert "container is paused and must be unpaused first" in answer["message"]
+    assert engine_server.api("DELETE", f"/containers/{container}?force=1")[0] == 204
+
+
+def test_a_removed_name_is_free(engine_server: EngineServer) -> None:
+    engine_server.create("true", name="again")
+    engine_server.api("DELETE", "/containers/again")
+    engine_server.create("true", name="again")
+
+
+def test_named_volumes_stay(engine_server: EngineServer) -> None:
+    container = engine_server.create("true", HostConfig={"Binds": ["kept:/v"]})
+    assert engine_server.api("DELETE", f"/containers/{container}?v=1")[0] == 204
+    assert engine_server.api("GET", "/volumes/kept")[0] == 200
+
+
+def test_anonymous_volumes_stay_without_v(engine_server: EngineServer) -> None:
+    container = engine_server.create("true", Volumes={"/v": {}})
+    _, document = engine_server.api("GET", f"/containers/{container}/json")
+    volume = document["Mounts"][0]["Name"]
+    assert engine_server.api("DELETE", f"/containers/{container}")[0] == 204
+    assert engine_server.api("GET", f"/volumes/{volume}")[0] == 200
+
+
+def test_prune_takes_what_does_not_run(engine_server: EngineServer) -> None:
+    kept = engine_server.running()
+    engine_server.create("true", Labels={"keep": "me"}, name="labelled")
+    gone = engine_server.create("true")
+    path = '/containers/prune?filters={"label!":["keep"]}'
+    status, answer = engine_server.api("POST", path)
+    assert status == 200
+    assert gone in answer["ContainersDeleted"]
+    assert engine_server.api("GET", f"/containers/{kept}/json")[0] == 200
+    assert engine_server.api("GET", "/containers/labelled/json")[0] == 200
+    assert engine_server.api("POST", '/containers/prune?filters={"label":["no"]}')[1] == {
+        "ContainersDeleted": None,
+        "SpaceReclaimed": 0,
+    }
+    assert engine_server.api("POST", '/containers/prune?filters={"x":["y"]}')[0] == 400

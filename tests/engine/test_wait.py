@@ -1,0 +1,75 @@
+"""Waiting for containers."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+from tests.engine.engines import TIMEOUT_S, EngineServer, until
+
+
+class Waiter:
+    """A client that waits, and has the head of its answer."""
+
+    def __init__(self, engine: EngineServer, container: str, condition: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(TIMEOUT_S)
+        self._socket.connect(str(engine.socket_path))
+        request = f"POST /containers/{container}/wait?condition={condition} HTTP/1.1\r\n"
+        self._socket.sendall(f"{request}Host: d\r\nContent-Length: 0\r\n\r\n".encode())
+        self._answer = b""
+        while b"\r\n\r\n" not in self._answer:
+            self._answer += self._socket.recv(4096)
+
+    def result(self) -> dict[str, object]:
+        while not self._answer.endswith(b"0\r\n\r\n"):
+            part = self._socket.recv(4096)
+            assert part, self._answer
+            self._answer += part
+        self._socket.close()
+        chunk = self._answer.split(b"\r\n\r\n", 1)[1].split(b"\r\n")[1]
+        document: dict[str, object] = json.loads(chunk)
+        return document
+
+
+def test_not_running_answers_at_once_for_one_that_never_ran(engine_server: EngineServer) -> None:
+    container = engine_server.create("true")
+    assert engine_server.api("POST", f"/containers/{container}/wait") == (200, {"StatusCode": 0})
+
+
+def test_next_exit_waits_for_a_run(engine_server: EngineServer) -> None:
+    container = engine_server.create("sh", "-c", "exit 4")
+    waiter = Waiter(engine_server, container, "next-exit")
+    assert engine_server.api("POST", f"/containers/{container}/start")[0] == 204
+    assert waiter.result() == {"StatusCode": 4}
+
+
+def test_removed_waits_for_the_removal(engine_server: EngineServer) -> None:
+    container = engine_server.create("sh", "-c", "exit 4", HostConfig={"AutoRemove": True})
+    waiter = Waiter(engine_server, container, "removed")
+    engine_server.api("POST", f"/containers/{container}/start")
+    assert waiter.result() == {"StatusCode": 4}
+    assert engine_server.api("GET", f"/containers/{container}/json")[0] == 404
+
+
+def test_removal_wakes_everybody(engine_server: EngineServer) -> None:
+    container = engine_server.create("true")
+    waiters = [Waiter(engine_server, container, one) for one in ("next-exit", "removed")]
+    engine_server.api("DELETE", f"/containers/{container}")
+    assert [waiter.result() for waiter in waiters] == [{"StatusCode": 0}] * 2
+
+
+def test_entering_the_back_off_wakes(engine_server: EngineServer) -> None:
+    container = engine_server.create(
+        "sh", "-c", "exit 2", HostConfig={"RestartPolicy": {"Name": "always"}}
+    )
+    waiter = Waiter(engine_server, container, "next-exit")
+    engine_server.api("POST", f"/containers/{container}/start")
+    assert waiter.result() == {"StatusCode": 2}
+    engine_server.api("POST", f"/containers/{container}/stop")
+    until(lambda: engine_server.state(container)["Status"] == "exited")
+
+
+def test_an_unknown_condition_is_400(engine_server: EngineServer) -> None:
+    container = engine_server.create("true")
+    assert engine_server.api("POST", f"/containers/{container}/wait?condition=x")[0] == 400
