@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import time
 
 import pytest
@@ -39,6 +40,7 @@ async def test_a_run_from_start_to_nothing_left(place: Place) -> None:
         "finished_at_ns": event["finished_at_ns"],
     }
     assert (box.logged(), box.logged("stderr")) == ("out\n", "err\n")
+    assert stat.S_IMODE(box.log.stat().st_mode) == 0o640
     assert not box.socket.exists()
     assert not os.path.exists(f"/proc/{started.pid}")  # noqa: ASYNC240
 

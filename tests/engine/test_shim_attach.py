@@ -178,3 +178,27 @@ async def test_the_head_is_read_before_the_first_frame(place: Place) -> None:
     writer.end()
     assert await writer.read_all() == b""
     await shim.closed
+
+
+@scene
+async def test_clients_over_tcp(place: Place) -> None:
+    box = place.box("sh", "-c", "cat; yes | head -c 3000000; echo end", open_stdin=True)
+    shim = await box.spawn()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        pairs = []
+        for speaks in (False, True):
+            ours = socket.create_connection(server.getsockname())
+            theirs, _ = server.accept()
+            with theirs:
+                await shim.attach(
+                    theirs.fileno(), stdin=speaks, stdout=True, stderr=True, framed=True
+                )
+            pairs.append(Peer(ours))
+    await shim.start()
+    vanishing, client = pairs
+    vanishing.close()
+    await client.send(b"hello\n")
+    client.end()
+    assert await client.frames() == {1: b"hello\n" + b"y\n" * 1_500_000 + b"end\n"}
+    await shim.closed
+    assert box.exit_record()["exit_code"] == 0

@@ -87,13 +87,12 @@ impl Daemons {
         }
     }
 
-    /// Hang up, and let nobody in any more.
+    /// Let nobody in any more, then hang up.
     pub fn dismiss(&mut self) -> io::Result<()> {
+        let is_open = self.listener.take().is_some();
+        let removed = is_open.then(|| std::fs::remove_file(&self.path));
         self.connections.clear();
-        if self.listener.take().is_some() {
-            std::fs::remove_file(&self.path)?;
-        }
-        Ok(())
+        removed.unwrap_or(Ok(()))
     }
 
     fn add(&mut self, fd: OwnedFd, poller: &Poller) {

@@ -59,8 +59,9 @@ pub fn map_large_buffers(threshold_bytes: i32) {
     unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, threshold_bytes) };
 }
 
-/// Files and sockets made by this process are for root only, unless said otherwise.
+/// Files made by this process may be read by their group, as Docker's logs may; its socket, which
+/// takes the right to write, is for root alone.
 pub fn restrict_new_files() {
     // SAFETY: sets the process's file mode mask, which no other thread relies on.
-    unsafe { libc::umask(0o077) };
+    unsafe { libc::umask(0o027) };
 }
