@@ -27,17 +27,23 @@ class Listener:
     def __init__(self, sock: socket.socket, path: Path | None = None) -> None:
         self.socket = sock
         self._path = path
-        self._inode = path.stat().st_ino if path else 0
+        self._file = _identity(path) if path else None
 
     def close(self) -> None:
         """Stop listening; a unix socket's file goes, if it is still ours."""
         self.socket.close()
         if self._path is not None:
             try:
-                if self._path.stat().st_ino == self._inode:
+                if _identity(self._path) == self._file:
                     self._path.unlink()
             except FileNotFoundError:
                 pass
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What tells a file from a later one of its name; inodes alone are used again."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
 
 
 def listen(
