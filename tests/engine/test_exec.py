@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from tests.engine.engines import EngineServer, until
 
 
 @pytest.fixture(scope="module")
-def box(engine_server: EngineServer) -> Iterator[str]:
-    yield engine_server.running(name="box", Env=["A=container"])
+def box(engine_server: EngineServer) -> str:
+    return engine_server.running(name="box", Env=["A=container"])
 
 
 def make(engine: EngineServer, box: str, *command: str, **body: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -11,7 +10,7 @@ from tests.engine.engines import EngineServer
 
 
 @pytest.fixture(scope="module")
-def three(engine_server: EngineServer) -> Iterator[dict[str, str]]:
+def three(engine_server: EngineServer) -> dict[str, str]:
     ids = {
         "first": engine_server.create("true", name="first", Labels={"a": "1"}),
         "second": engine_server.running(
@@ -20,7 +19,7 @@ def three(engine_server: EngineServer) -> Iterator[dict[str, str]]:
         "third": engine_server.running("sh", "-c", "exit 3", name="third"),
     }
     engine_server.api("POST", "/containers/third/wait")
-    yield ids
+    return ids
 
 
 def names(engine: EngineServer, query: str = "", **filters: list[str]) -> list[str]:
