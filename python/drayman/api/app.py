@@ -15,12 +15,11 @@ from starlette.types import Message, Receive, Scope, Send
 
 from drayman.api import headers, versions
 from drayman.api.backend import Backend
-from drayman.api.connection import connection_of
+from drayman.api.connection import ClientGone, connection_of
 from drayman.api.requests import Call
 from drayman.api.responses import Json, failure
 from drayman.api.router import Match, Router
 from drayman.api.routes import TABLE
-from drayman.api.wire import ClientGone
 from drayman.errors import DraymanError, InvalidParameter, Unimplemented
 
 log = logging.getLogger(__name__)

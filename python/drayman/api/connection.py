@@ -15,6 +15,10 @@ T = TypeVar("T")
 BodyReader = Callable[[int, Framing], Awaitable[tuple[T, bytes]]]
 
 
+class ClientGone(ConnectionError):
+    """Raised when the connection ended before it could be used; nobody is left to tell."""
+
+
 class Connection(Protocol):
     """See `drayman.api.wire.Wire`, the usual one."""
 

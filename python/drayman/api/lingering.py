@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from drayman.api.protocol import DockerProtocol
 
-# Bytes read and dropped, and time given, before the connection is closed; as Go's net/http.
-MAX_UNREAD_BYTES = 256 << 10
-LINGER_S = 0.5
+# Bytes read and dropped, and time given, before the connection is closed. Go's net/http stops
+# at 256 KiB, so that `docker cp` of more says "broken pipe" where it should say what is wrong.
+MAX_LINGER_BYTES = 64 << 20
+LINGER_S = 1.0
 
 
 class Lingering:
@@ -23,7 +24,7 @@ class Lingering:
     def __init__(self, protocol: DockerProtocol) -> None:
         self._protocol = protocol
         self._transport = protocol.transport
-        self._left_bytes = MAX_UNREAD_BYTES
+        self._left_bytes = MAX_LINGER_BYTES
         self._timer: asyncio.TimerHandle | None = None
 
     def write(self, data: bytes) -> None:

@@ -25,7 +25,7 @@ from drayman.api.backend import Framing
 from drayman.api.body import Body, ChunkedBody, LengthBody, MalformedBody
 from drayman.api.front import Front
 from drayman.api.hangups import is_hung_up
-from drayman.api.lingering import MAX_UNREAD_BYTES, Lingering
+from drayman.api.lingering import Lingering
 from drayman.api.plain import PlainAnswer
 from drayman.api.router import Router
 from drayman.api.wire import Wire
@@ -34,6 +34,8 @@ from drayman.api.wire import Wire
 MAX_HEAD_BYTES = 1 << 20
 # A head trickling in holds a connection and nothing else; generous for slow links.
 HEAD_TIMEOUT_S = 60.0
+# Of a body that nobody wanted, before the connection is given up; as Go's net/http.
+MAX_UNREAD_BYTES = 256 << 10
 
 REQUEST_LINE = re.compile(rb"[A-Z]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r\Z")
 

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from drayman import errors
 from drayman.api.backend import Download
-from drayman.api.connection import connection_of
+from drayman.api.connection import ClientGone, connection_of
 from drayman.model import go_json
 
 log = logging.getLogger(__name__)
@@ -143,6 +143,8 @@ class Downloaded(Response):
         try:
             await send(_start(self))
             whole = await connection.send(self._download, listens=self._listens)
+        except ClientGone:
+            whole = False
         except (errors.DraymanError, OSError) as error:
             log.warning("%s %s was cut short: %s", scope["method"], scope["path"], error)
             whole = False

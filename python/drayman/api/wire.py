@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from drayman.api.backend import Download, Framing, Session
+from drayman.api.connection import ClientGone
 
 if TYPE_CHECKING:
     from drayman.api.protocol import DockerProtocol
@@ -29,10 +30,6 @@ DRAIN_POLL_S = 0.001
 SEND_BUFFER_BYTES = 1 << 20
 # Linux: as SO_SNDBUF, past net.core.wmem_max, with CAP_NET_ADMIN.
 SO_SNDBUFFORCE = 32
-
-
-class ClientGone(ConnectionError):
-    """Raised when the connection ended before it could be used; nobody is left to tell."""
 
 
 class Wire:
