@@ -27,10 +27,11 @@ class Answer(NamedTuple):
 class Client:
     """One connection."""
 
-    def __init__(self, path: str) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, address: str | tuple[str, int]) -> None:
+        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        self.socket = socket.socket(family)
         self.socket.settimeout(PATIENCE_S)
-        self.socket.connect(path)
+        self.socket.connect(address)
         self.held = b""
 
     def __enter__(self) -> Client:

@@ -44,7 +44,7 @@ class Running:
 
     def client(self) -> Client:
         """A new connection."""
-        return Client(self.path)
+        return Client(self.listeners[0].socket.getsockname())
 
     def see_no_connection(self) -> None:
         """Wait until the server has none left, and no request."""
@@ -79,8 +79,19 @@ def running(
     request: pytest.FixtureRequest, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> Iterator[Running]:
     """A server on a unix socket; nothing worse than a warning may be logged meanwhile."""
-    new_loop = uvloop.new_event_loop if request.param == "uvloop" else asyncio.new_event_loop
-    server = Running(f"unix://{tmp_path}/d.sock", new_loop)
+    yield from run(f"unix://{tmp_path}/d.sock", request.param, caplog)
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def on_tcp(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[Running]:
+    """A server on a TCP port."""
+    yield from run("tcp://127.0.0.1:0", request.param, caplog)
+
+
+def run(host: str, loop: str, caplog: pytest.LogCaptureFixture) -> Iterator[Running]:
+    """Serve for the time of a test."""
+    new_loop = uvloop.new_event_loop if loop == "uvloop" else asyncio.new_event_loop
+    server = Running(host, new_loop)
     server.start()
     try:
         yield server
