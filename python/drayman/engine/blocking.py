@@ -16,7 +16,12 @@ T = TypeVar("T")
 # than there are processors; few enough that stacks cost little. Idle threads are not started.
 WORKERS = 32
 
+# Work on lent connections lasts as long as its client likes: a crowd of clients that do not
+# read must leave room for each other, and must not keep everything else waiting.
+LENT_WORKERS = 512
+
 _pool = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="blocking")
+_lent = ThreadPoolExecutor(max_workers=LENT_WORKERS, thread_name_prefix="lent")
 
 
 async def blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -37,7 +42,7 @@ async def interruptible(function: Callable[[int], T]) -> T:
     """
     cancel_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
     try:
-        work = asyncio.get_running_loop().run_in_executor(_pool, function, cancel_fd)
+        work = asyncio.get_running_loop().run_in_executor(_lent, function, cancel_fd)
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:

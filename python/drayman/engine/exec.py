@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ class Execs:
         """Forget execs that finished before the last collection, for ever."""
         while True:
             await asyncio.sleep(COLLECTION_INTERVAL_S)
-            horizon = asyncio.get_running_loop().time() - COLLECTION_INTERVAL_S
+            horizon = time.monotonic() - COLLECTION_INTERVAL_S
             for entry in self._context.containers:
                 for one in list(entry.execs.values()):
                     if one.finished and one.finished_at_s < horizon:

@@ -208,8 +208,13 @@ class Networks:
             endpoint = record.endpoints.get(BRIDGE)
             attachment = endpoint and self._attachment(record, endpoint)
             if record.state.pid and attachment:
-                for lost in self._driver.restore(record.id, attachment):
-                    _log.warning("container %s: port %s was taken", record.id, lost)
+                try:
+                    lost = self._driver.restore(record.id, attachment)
+                except DraymanError as error:
+                    _log.error("container %s: %s", record.id, error)
+                    continue
+                for port in lost:
+                    _log.warning("container %s: port %s was taken", record.id, port)
         self._driver.sweep()
 
     def _ensure(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+from collections.abc import Awaitable, Callable
 
 from drayman.engine import execs, leftovers
 from drayman.engine.blocking import blocking
@@ -51,33 +52,46 @@ class Recovery:
         entries = [context.containers.add(record) for record in records]
         await blocking(self._clear, {record.id for record in records})
         turns = asyncio.Semaphore(_AT_ONCE)
-        await asyncio.gather(*(self._one(entry, turns) for entry in entries))
+
+        async def each(step: Callable[[Entry], Awaitable[None]]) -> None:
+            await asyncio.gather(*(self._take(step, entry, turns) for entry in entries))
+
+        await each(self._adopt)
+        # Before anything starts or ends: what no living container holds is swept away.
         await context.networks.restore([entry.record for entry in entries])
+        await each(self._bury)
         for entry in entries:
             self._go_on(entry)
 
-    async def _one(self, entry: Entry, turns: asyncio.Semaphore) -> None:
+    async def _take(
+        self, step: Callable[[Entry], Awaitable[None]], entry: Entry, turns: asyncio.Semaphore
+    ) -> None:
+        """One step for one container; what is wrong with it is nobody else's trouble."""
         async with turns:
             try:
-                if not await self._adopt(entry):
-                    await self._bury(entry)
-            except DraymanError as error:
+                await step(entry)
+            except (DraymanError, OSError) as error:
                 _log.error("container %s: %s", entry.id, error)
 
-    async def _adopt(self, entry: Entry) -> bool:
-        """Take over a shim that lives; False when there is none, or it has nothing running."""
+    async def _adopt(self, entry: Entry) -> None:
+        """Take over a shim that lives and has something running."""
         paths = self._context.paths.container(entry.id)
         if not paths.socket.exists():
-            return False
+            return
         try:
             shim = await Shim.connect(paths.socket)
             status = await shim.status()
         except (DraymanError, OSError):
-            return False
+            # A socket that a killed shim left.
+            return
+        if status.state == "created":
+            # Its engine died before the start: it leaves when nobody is connected.
+            await shim.close()
+            return
         if status.state != "running":
             # It is about to leave: what it recorded is read once it has.
             await _closed(shim)
-            return False
+            return
         self._supervision.watch(entry, shim)
         # A start whose record was not written any more: the socket is as old as the run.
         socket_time_ns = paths.socket.stat().st_mtime_ns
@@ -90,7 +104,6 @@ class Recovery:
             **started,
         )
         await blocking(self._adopt_execs, entry, status.execs)
-        return True
 
     def _status_of_living(self, entry: Entry) -> str:
         cgroup = self._context.cgroup_path(entry.record)
@@ -111,7 +124,9 @@ class Recovery:
             entry.execs[exec_id] = one
 
     async def _bury(self, entry: Entry) -> None:
-        """No process of it lives. Whatever ended it, the record says so from now on."""
+        """Where no process lives: whatever ended it, the record says so from now on."""
+        if entry.shim is not None:
+            return
         context = self._context
         recorded = await blocking(read, context.paths.container(entry.id).exit_record)
         news = recorded is not None and recorded.finished_at_ns > entry.state.finished_at_ns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from drayman.engine.container_filters import ContainerFilters
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
 from drayman.engine.inspecting import sizes
-from drayman.engine.lifecycle import allows, follow
+from drayman.engine.lifecycle import REMOVING, allows, follow
+from drayman.engine.moments import parse_ns
 from drayman.engine.pending import close_all
 from drayman.engine.stopping import Stopping
 from drayman.engine.waiting import Outcome
@@ -40,6 +42,12 @@ class Removing:
         entry = self._context.containers.find(name)
         if force and entry.state.running:
             await self._stopping.kill_for_removal(entry)
+        if force and entry.state.status == REMOVING:
+            # Someone else, or --rm, is at it: what was asked for happens.
+            outcome = await entry.waits.for_removal()
+            if outcome.error:
+                raise System(f"cannot remove container {entry.id}: {outcome.error}")
+            return
         follow(entry.record, "remove", asked=name)
         async with entry.lock:
             if self._context.containers.get(entry.id) is not entry:
@@ -112,13 +120,19 @@ class Removing:
         return {"ContainersDeleted": deleted or None, "SpaceReclaimed": reclaimed}
 
     async def _prune(self, filters: dict[str, list[str]]) -> tuple[list[str], int]:
-        chosen = ContainerFilters(filters, self._context)
+        before_ns = _before_ns(filters)
+        chosen = ContainerFilters(
+            {key: values for key, values in filters.items() if key != "until"}, self._context
+        )
         deleted: list[str] = []
         reclaimed = 0
         for entry in self._context.containers:
-            if not allows(entry.record, "remove") or not chosen.match(entry.record):
+            record = entry.record
+            if not allows(record, "remove") or record.created_at_ns > before_ns:
                 continue
-            written, _ = await blocking(sizes, self._context, entry.record)
+            if not chosen.match(record):
+                continue
+            written, _ = await blocking(sizes, self._context, record)
             try:
                 await self.remove(entry.id, force=False, volumes=False)
             except asyncio.CancelledError:
@@ -128,3 +142,12 @@ class Removing:
             deleted.append(entry.id)
             reclaimed += written
         return deleted, reclaimed
+
+
+def _before_ns(filters: dict[str, list[str]]) -> int:
+    """When a container must have been made, at the latest, to be pruned."""
+    moments = filters.get("until", [])
+    if len(moments) > 1:
+        raise InvalidParameter("more than one until filter specified")
+    now_ns = time.time_ns()
+    return parse_ns(moments[0], now_ns) if moments else now_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 
 from drayman.engine import leftovers
@@ -83,11 +84,9 @@ class Stopping:
         """End it at once, whatever state it is in."""
         if not entry.state.running:
             return
-        try:
+        # Conflict: it ended by itself meanwhile, which is recorded in a moment.
+        with contextlib.suppress(Conflict):
             await self._send(entry, int(signal.SIGKILL), "kill")
-        except Conflict:
-            # It ended by itself meanwhile.
-            return
         await self._await_killed(entry)
 
     async def _end(self, entry: Entry, number: int | None, timeout_s: int | None) -> None:
@@ -102,17 +101,16 @@ class Stopping:
         try:
             await self._send(entry, number or _stop_signal(config.stop_signal), "stop")
             wait_s = float(timeout_s)
-        except (NotModified, Conflict):
+        except NotModified:
             return
         except DraymanError:
+            # It may be ending by itself this moment.
             wait_s = FAILED_SIGNAL_WAIT_S
         if timeout_s != 0 and await self._ends_within(entry, wait_s if timeout_s >= 0 else None):
             return
         if timeout_s != 0:
-            try:
+            with contextlib.suppress(Conflict):
                 await self._send(entry, int(signal.SIGKILL), "kill")
-            except (Conflict, NotModified):
-                return
         await self._await_killed(entry)
 
     async def _send(self, entry: Entry, number: int, event: str) -> None:
@@ -127,7 +125,8 @@ class Stopping:
             if was_restarting:
                 await self._call_off_restart(entry)
                 return
-            assert entry.shim is not None
+            if entry.shim is None:
+                raise Conflict(f"container {entry.id} is not running")
             await entry.shim.signal(number)
             if entry.state.status == "paused" and final:
                 await blocking(

@@ -46,9 +46,7 @@ class Supervision:
         entry.shim = shim
         entry.ended.clear()
         shim.on_event = lambda event: self._heard(entry, shim, event)
-        shim.closed.add_done_callback(
-            lambda _: self._context.tasks.spawn(self._vanished(entry, shim))
-        )
+        shim.closed.add_done_callback(lambda _: self._left(entry, shim))
 
     def unwatch(self, entry: Entry) -> None:
         """The run never began; the shim is about to leave."""
@@ -69,7 +67,8 @@ class Supervision:
 
     def _exec_exited(self, entry: Entry, exec_id: str, exit_code: int) -> None:
         one = entry.execs.get(exec_id)
-        if one is None or not one.running:
+        # A short one may have ended before we heard that it began.
+        if one is None or one.finished:
             return
         one.ended(exit_code)
         self._context.announce.container(
@@ -82,10 +81,14 @@ class Supervision:
         else:
             self._context.announce.container(entry.record, "exec_detach", execID=str(exec_id))
 
+    def _left(self, entry: Entry, shim: Shim) -> None:
+        """The connection ended. After an exit, and when the engine ends, that is as it
+        should be."""
+        if entry.shim is shim and not self._context.tasks.closing:
+            self._context.tasks.spawn(self._vanished(entry, shim))
+
     async def _vanished(self, entry: Entry, shim: Shim) -> None:
-        """The connection ended. After an exit that is as it should be."""
-        if entry.shim is not shim or self._context.tasks.closing:
-            return
+        """The shim was killed."""
         found = await self._context.post_mortem(entry.record)
         await self.exited(entry, shim, found)
 
