@@ -5,6 +5,7 @@ Everything takes a `Layout` of paths, so recorded or made-up trees serve as host
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import time
@@ -104,11 +105,13 @@ def pids(layout: Layout, cgroup: str) -> list[int]:
     directory = layout.directory("freezer", cgroup) or layout.directory("pids", cgroup)
     if directory is None:
         directory = next(layout.directories(cgroup))
-    found: list[int] = []
+    found: set[int] = set()
     for where, _, files in os.walk(directory):
         if "cgroup.procs" in files:
-            found.extend(map(int, _read(Path(where) / "cgroup.procs").split()))
-    return sorted(set(found))
+            # A group may go meanwhile, and one of threads has no processes to tell.
+            with contextlib.suppress(OSError):
+                found.update(map(int, _read(Path(where) / "cgroup.procs").split()))
+    return sorted(found)
 
 
 def freeze(layout: Layout, cgroup: str) -> None:

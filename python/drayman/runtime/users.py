@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from drayman import _native
-from drayman.errors import InvalidParameter, NotFound
+from drayman.errors import InvalidParameter, NotFound, System
 
 # Far above any real list of users; a longer file is an attack on our memory.
 FILE_LIMIT_BYTES = 8 << 20
@@ -142,14 +142,17 @@ def _entries(text: str) -> Iterable[list[str]]:
 def _read(root_fd: int, path: str) -> str:
     """A file of the container as text, "" when there is none or it is no regular file."""
     try:
-        # Never wait for a FIFO's other end, never take a terminal.
-        fd = _native.open_in_root(root_fd, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    except NotFound:
-        return ""
-    with open(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        handle = _native.open_in_root(root_fd, path, os.O_PATH)
+    except (NotFound, System):
+        return ""  # Docker, too, takes a file that cannot be opened for none
+    try:
+        # Looked at before it is opened: a FIFO would wait, a device might do something.
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
             return ""
-        content = file.read(FILE_LIMIT_BYTES + 1)
+        with open(f"/proc/self/fd/{handle}", "rb") as file:
+            content = file.read(FILE_LIMIT_BYTES + 1)
+    finally:
+        os.close(handle)
     if len(content) > FILE_LIMIT_BYTES:
         raise InvalidParameter(f"{path} of the container is larger than {FILE_LIMIT_BYTES} bytes")
     return content.decode("utf-8", "surrogateescape")

@@ -184,3 +184,98 @@ fn assemble(
 fn system(error: libseccomp::error::SeccompError) -> Error {
     Error::System(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{compile, Error, INSTRUCTION_BYTES};
+
+    const NATIVE: &str = "SCMP_ARCH_X86_64";
+
+    fn rule(name: &str, action: &str) -> String {
+        format!(r#"{{"names":["{name}"],"action":"{action}"}}"#)
+    }
+
+    fn profile(rules: &str) -> Vec<u8> {
+        format!(r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{rules}]}}"#).into_bytes()
+    }
+
+    #[test]
+    fn compiles_to_whole_instructions() {
+        let program = compile(
+            &profile(&rule("read", "SCMP_ACT_ALLOW")),
+            &[NATIVE.to_owned()],
+        );
+        let program = program.expect("a plain profile compiles");
+        assert!(!program.is_empty());
+        assert_eq!(program.len() % INSTRUCTION_BYTES, 0);
+    }
+
+    #[test]
+    fn a_profile_without_rules_compiles() {
+        assert!(compile(&profile(""), &[]).is_ok());
+    }
+
+    #[test]
+    fn a_rule_like_the_default_is_left_out() {
+        assert!(compile(&profile(&rule("read", "SCMP_ACT_ERRNO")), &[]).is_ok());
+    }
+
+    #[test]
+    fn errors_name_the_rule() {
+        let error = compile(&profile(&rule("read", "SCMP_ACT_NOPE")), &[]).unwrap_err();
+        assert_eq!(
+            error,
+            Error::Rule {
+                rule: "read".into(),
+                reason: r#"unknown action "SCMP_ACT_NOPE""#.into()
+            }
+        );
+    }
+
+    #[test]
+    fn a_program_that_the_kernel_would_refuse_is_refused() {
+        let arguments: Vec<String> = (0..5000)
+            .map(|value| format!(r#"{{"index":0,"value":{value},"op":"SCMP_CMP_EQ"}}"#))
+            .collect();
+        let rule = format!(
+            r#"{{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{}]}}"#,
+            arguments.join(",")
+        );
+        let error = compile(&profile(&rule), &[NATIVE.to_owned()]).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::Size {
+                    what: "instructions",
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_compiled_or_refused(document in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = compile(&document, &[]);
+        }
+
+        #[test]
+        fn any_rule_is_compiled_or_refused(
+            name in "[a-z_0-9]{0,12}",
+            action in "SCMP_ACT_(ALLOW|KILL|ERRNO|TRACE|TRAP|LOG|X)",
+            errno in any::<u32>(),
+            index in 0u32..9,
+            value in any::<u64>(),
+            op in "SCMP_CMP_(EQ|NE|LT|GT|LE|GE|MASKED_EQ|X)",
+        ) {
+            let rule = format!(
+                r#"{{"names":["{name}","read"],"action":"{action}","errnoRet":{errno},
+                "args":[{{"index":{index},"value":{value},"op":"{op}"}}]}}"#
+            );
+            let _ = compile(&profile(&rule), &[NATIVE.to_owned()]);
+        }
+    }
+}
