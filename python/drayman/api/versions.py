@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from drayman.errors import InvalidParameter
 
 NEWEST = "1.55"
@@ -12,6 +14,7 @@ MAX_VERSION_LENGTH = 32
 Version = tuple[int, ...]
 
 
+@lru_cache(maxsize=256)
 def parse(text: str) -> Version:
     """``1.41`` as numbers; parts that are missing count as 0, as in dockerd."""
     numbers = [int(part or 0) for part in text[:MAX_VERSION_LENGTH].split(".")]
