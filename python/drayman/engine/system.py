@@ -15,6 +15,17 @@ from drayman.engine.listing import Listing
 from drayman.engine.spans import rfc3339
 from drayman.model.mount import Volume
 
+REGISTRIES = {
+    "InsecureRegistryCIDRs": ["127.0.0.0/8", "::1/128"],
+    "IndexConfigs": {},
+    "Mirrors": None,
+}
+PLUGINS = {
+    "Volume": ["local"],
+    "Network": ["bridge", "host", "null"],
+    "Authorization": None,
+    "Log": ["json-file"],
+}
 _OS_RELEASE = Path("/etc/os-release")
 
 
@@ -41,12 +52,7 @@ class System:
             "Images": len(context.images.all()),
             "Driver": "overlay2",
             "DriverStatus": [["Backing Filesystem", await blocking(_file_system, context)]],
-            "Plugins": {
-                "Volume": ["local"],
-                "Network": ["bridge", "host", "null"],
-                "Authorization": None,
-                "Log": ["json-file"],
-            },
+            "Plugins": PLUGINS,
             "MemoryLimit": limits.memory,
             "SwapLimit": limits.swap,
             "CpuCfsPeriod": limits.cpu_cfs,
@@ -70,11 +76,7 @@ class System:
             "OSType": "linux",
             "Architecture": platform.machine(),
             "IndexServerAddress": "https://index.docker.io/v1/",
-            "RegistryConfig": {
-                "InsecureRegistryCIDRs": ["127.0.0.0/8", "::1/128"],
-                "IndexConfigs": {},
-                "Mirrors": None,
-            },
+            "RegistryConfig": REGISTRIES,
             "NCPU": host.cpus,
             "MemTotal": host.memory_bytes,
             "GenericResources": None,
