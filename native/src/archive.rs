@@ -80,7 +80,8 @@ fn archive_stat(py: Python<'_>, root_fd: RawFd, path: OsString) -> PyResult<Stat
 #[pyfunction]
 fn archive_check(py: Python<'_>, root_fd: RawFd, path: OsString) -> PyResult<()> {
     let root = lend(root_fd)?;
-    py.detach(|| drayman_archive::check(root, path.as_bytes())).map_err(python_error)
+    py.detach(|| drayman_archive::check(root, path.as_bytes()))
+        .map_err(python_error)
 }
 
 #[pyfunction]
@@ -109,7 +110,9 @@ fn archive_export(
     cancel_fd: RawFd,
 ) -> PyResult<u64> {
     let root = lend(root_fd)?;
-    send(py, fd, chunked, cancel_fd, |body| drayman_archive::export(root, body))
+    send(py, fd, chunked, cancel_fd, |body| {
+        drayman_archive::export(root, body)
+    })
 }
 
 /// Send what `pack` writes; the tar's bytes, fewer when the client left or it was cancelled.
@@ -187,7 +190,11 @@ fn archive_unpack(
         let mut body = BodyReader::new(from, cancel, framing(chunked, length_bytes), early);
         let unpacked = drayman_archive::unpack(root, path.as_bytes(), &mut body, options);
         // What follows the archive belongs to the body; after an error only a little is read.
-        let limit = if unpacked.is_ok() { u64::MAX } else { DRAIN_LIMIT_BYTES };
+        let limit = if unpacked.is_ok() {
+            u64::MAX
+        } else {
+            DRAIN_LIMIT_BYTES
+        };
         let drained = body.drain(limit);
         let summary = unpacked.map_err(python_error)?;
         drained.map_err(|error| python_error(Error::Stream(error)))?;

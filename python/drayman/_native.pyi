@@ -10,11 +10,11 @@ Descriptors stay the caller's: nothing here closes a descriptor it was given.
 
 from typing import final
 
-# ---------------------------------------------------------------- view: a container's files without a path
+# ---------------------------------------------------------------- view: files without a path
 
 @final
 class View:
-    """A container's root directory as a descriptor; gone, with every mount made for it, on close."""
+    """A container's root directory as a descriptor; every mount made for it goes on close."""
 
     @staticmethod
     def running(pid: int, pidfd: int, *, mounts: bool) -> View:
@@ -41,9 +41,7 @@ def open_in_root(root_fd: int, path: str, flags: int) -> int:
     """``openat2`` with RESOLVE_IN_ROOT and RESOLVE_NO_MAGICLINKS; a new descriptor (CLOEXEC).
     NotFound, or System with the errno's text."""
 
-def make_directory_in_root(
-    root_fd: int, path: str, uid: int, gid: int, mode: int = 0o755
-) -> bool:
+def make_directory_in_root(root_fd: int, path: str, uid: int, gid: int, mode: int = 0o755) -> bool:
     """``mkdir -p`` inside a root; True when the last directory was made (and chowned) by this call.
     System ``not a directory`` when a non-directory is in the way."""
 
@@ -112,7 +110,7 @@ def changes(upper: str, lower: list[str]) -> list[tuple[str, int]]:
 def tree_size_bytes(path: str) -> int:
     """The bytes of the regular files below a directory of the host, hard links counted once."""
 
-# ---------------------------------------------------------------- wire: request bodies on a descriptor
+# ---------------------------------------------------------------- wire: bodies on a descriptor
 
 def wire_read_body(
     fd: int, to_fd: int, *, chunked: bool, length_bytes: int | None, early: bytes, limit_bytes: int

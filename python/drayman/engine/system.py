@@ -15,12 +15,12 @@ from drayman.engine.listing import Listing
 from drayman.engine.spans import rfc3339
 from drayman.model.mount import Volume
 
-REGISTRIES = {
+REGISTRIES: dict[str, Any] = {
     "InsecureRegistryCIDRs": ["127.0.0.0/8", "::1/128"],
     "IndexConfigs": {},
     "Mirrors": None,
 }
-PLUGINS = {
+PLUGINS: dict[str, Any] = {
     "Volume": ["local"],
     "Network": ["bridge", "host", "null"],
     "Authorization": None,

@@ -17,7 +17,10 @@ const ZSTD_WINDOW_LOG_LIMIT: u32 = 27;
 /// The plain bytes of a stream; None when there is not a single byte in it.
 pub(crate) fn decompress<'r>(mut source: impl Read + 'r) -> io::Result<Option<Box<dyn Read + 'r>>> {
     let mut magic = Vec::with_capacity(MAGIC_BYTES);
-    source.by_ref().take(MAGIC_BYTES as u64).read_to_end(&mut magic)?;
+    source
+        .by_ref()
+        .take(MAGIC_BYTES as u64)
+        .read_to_end(&mut magic)?;
     if magic.is_empty() {
         return Ok(None);
     }

@@ -39,8 +39,12 @@ impl Listing {
             if name == b"." || name == b".." {
                 continue;
             }
-            let Ok(start) = u32::try_from(listing.names.len()) else { break };
-            let Ok(length) = u16::try_from(name.len()) else { continue };
+            let Ok(start) = u32::try_from(listing.names.len()) else {
+                break;
+            };
+            let Ok(length) = u16::try_from(name.len()) else {
+                continue;
+            };
             listing.names.extend_from_slice(name);
             listing.entries.push((start, length, entry.file_type()));
         }
@@ -48,7 +52,9 @@ impl Listing {
         let name = |&(start, length, _): &(u32, u16, FileType)| {
             &names[start as usize..start as usize + usize::from(length)]
         };
-        listing.entries.sort_unstable_by(|one, other| name(one).cmp(name(other)));
+        listing
+            .entries
+            .sort_unstable_by(|one, other| name(one).cmp(name(other)));
         listing
     }
 

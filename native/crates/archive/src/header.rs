@@ -59,7 +59,11 @@ impl Header<'_> {
         };
         number("gid", i64::from(self.gid), 7);
         number("mtime", self.mtime_s, 11);
-        number("size", i64::try_from(self.size_bytes).unwrap_or(i64::MAX), 11);
+        number(
+            "size",
+            i64::try_from(self.size_bytes).unwrap_or(i64::MAX),
+            11,
+        );
         number("uid", i64::from(self.uid), 7);
         for (key, value) in [("linkpath", self.link), ("path", self.name)] {
             if value.len() > NAME_BYTES || !value.is_ascii() {
@@ -77,7 +81,10 @@ impl Header<'_> {
         put_octal(&mut block[108..116], u64::from(self.uid));
         put_octal(&mut block[116..124], u64::from(self.gid));
         put_octal(&mut block[124..136], self.size_bytes);
-        put_octal(&mut block[136..148], u64::try_from(self.mtime_s).unwrap_or(0));
+        put_octal(
+            &mut block[136..148],
+            u64::try_from(self.mtime_s).unwrap_or(0),
+        );
         block[156] = self.kind;
         put_text(&mut block[157..257], link);
         put_octal(&mut block[329..337], u64::from(self.device.0));
@@ -90,7 +97,10 @@ impl Header<'_> {
 
 /// The block before the records: named after the entry, all else zero.
 fn encode_records_block(entry: &[u8], body_bytes: usize, out: &mut Vec<u8>) {
-    let slash = entry.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    let slash = entry
+        .iter()
+        .rposition(|&byte| byte == b'/')
+        .map_or(0, |slash| slash + 1);
     let (directory, file) = entry.split_at(slash);
     // Go cleans the joined path; of what we write, only a leading `./` is not clean.
     let mut name = directory.strip_prefix(b"./").unwrap_or(directory).to_vec();
@@ -152,7 +162,10 @@ fn put_text(field: &mut [u8], text: &[u8]) {
     field[..bytes].copy_from_slice(&text[..bytes]);
     // A cut name that ends in a slash would make some readers see a directory.
     if text.len() > field.len() && field.last() == Some(&b'/') {
-        let trimmed = field.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
+        let trimmed = field
+            .iter()
+            .rposition(|&byte| byte != b'/')
+            .map_or(0, |last| last + 1);
         field[trimmed] = 0;
     }
 }
@@ -165,6 +178,7 @@ fn put_octal(field: &mut [u8], value: u64) {
         *digit = b'0' + (left & 7) as u8;
         left >>= 3;
     }
+    field[digits] = 0;
 }
 
 fn seal(block: &mut [u8; BLOCK_BYTES]) {
@@ -172,4 +186,112 @@ fn seal(block: &mut [u8; BLOCK_BYTES]) {
     block[148..156].fill(b' ');
     let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
     put_octal(&mut block[148..155], u64::from(sum));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    /// Every choice Go makes, in the bytes Go made (`golden/headers.go` wrote them).
+    #[test]
+    fn headers_are_gos_byte_for_byte() {
+        let golden = include_bytes!("golden/headers.tar.gz").as_slice();
+        let mut expected = Vec::new();
+        flate2::read::GzDecoder::new(golden)
+            .read_to_end(&mut expected)
+            .unwrap();
+        let long = ["d".repeat(60), "e".repeat(60)].join("/");
+        let long_directory = format!("{long}/");
+        let unsplit = "n".repeat(120);
+        let slash = format!("{}/{}/u", "s".repeat(99), "t".repeat(101));
+        let slash_directory = format!("{slash}/");
+        let (full, deep) = ("x".repeat(100), "/q".repeat(140));
+        let capability = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+        let simple = |kind, name, mode| Header {
+            kind,
+            name,
+            mode,
+            mtime_s: 1_700_000_000,
+            ..Header::default()
+        };
+        let file = |name, mode| simple(b'0', name, mode);
+        let headers = [
+            file(b"hosts", 0o644),
+            Header {
+                uid: 33,
+                gid: 34,
+                ..simple(b'5', b"etc/", 0o1777)
+            },
+            simple(b'5', b"/", 0o755),
+            file(long.as_bytes(), 0o4755),
+            simple(b'5', long_directory.as_bytes(), 0o755),
+            Header {
+                uid: 3_000_000,
+                gid: 2_097_152,
+                ..file(long.as_bytes(), 0o644)
+            },
+            file(unsplit.as_bytes(), 0o644),
+            file(slash.as_bytes(), 0o644),
+            simple(b'5', slash_directory.as_bytes(), 0o755),
+            file(full.as_bytes(), 0o644),
+            file("./grün/ä".as_bytes(), 0o644),
+            file(b"bad\xff", 0o644),
+            Header {
+                link: unsplit.as_bytes(),
+                ..simple(b'2', b"l", 0o777)
+            },
+            Header {
+                link: "etc/é".as_bytes(),
+                ..simple(b'1', b"h", 0o600)
+            },
+            Header {
+                device: (1, 3),
+                ..simple(b'3', b"dev/null", 0o666)
+            },
+            Header {
+                device: (8, 1_048_575),
+                ..simple(b'4', b"dev/sda", 0o660)
+            },
+            simple(b'6', b"./p", 0o600),
+            Header {
+                capability: Some(capability),
+                ..file(b"cap", 0o755)
+            },
+            Header {
+                capability: Some(capability),
+                ..file(long.as_bytes(), 0o755)
+            },
+            Header {
+                mtime_s: -5,
+                ..file(b"old", 0o644)
+            },
+            Header {
+                mtime_s: 1 << 33,
+                ..file(b"late", 0o644)
+            },
+            Header {
+                uid: 3_000_000,
+                ..simple(b'5', b"./", 0o755)
+            },
+            file(deep.as_bytes(), 0o644),
+            Header {
+                size_bytes: 1 << 33,
+                ..file(b"huge", 0o644)
+            },
+        ];
+        let mut offset = 0;
+        for header in &headers {
+            let mut encoded = Vec::new();
+            header.encode(&mut encoded);
+            let name = String::from_utf8_lossy(header.name);
+            assert!(
+                expected[offset..].starts_with(&encoded),
+                "{name} at {offset}"
+            );
+            offset += encoded.len();
+        }
+        assert_eq!(offset, expected.len());
+    }
 }

@@ -22,19 +22,25 @@ const GATHERED_BYTES: usize = 128 << 10;
 /// them is not (`/proc/kcore` alone claims 128 TiB). Magics of linux/magic.h: proc, sysfs,
 /// cgroup, cgroup2, devpts, mqueue, debugfs, tracefs, securityfs, bpf, binfmt_misc, nsfs.
 const PSEUDO_FILE_SYSTEMS: [u64; 12] = [
-    0x9fa0, 0x6265_6572, 0x0027_e0eb, 0x6367_7270, 0x1cd1, 0x1980_0202, 0x6462_6720, 0x7472_6163,
-    0x7363_6673, 0xcafe_4a11, 0x4249_4e4d, 0x6e73_6673,
+    0x9fa0,
+    0x6265_6572,
+    0x0027_e0eb,
+    0x6367_7270,
+    0x1cd1,
+    0x1980_0202,
+    0x6462_6720,
+    0x7472_6163,
+    0x7363_6673,
+    0xcafe_4a11,
+    0x4249_4e4d,
+    0x6e73_6673,
 ];
 
 /// Where a tar goes. Small pieces are written, large files sent.
 pub trait Sink: Write {
     /// Send exactly `length_bytes` from `offset` on, with zeros for what the file lacks.
-    fn send_file(
-        &mut self,
-        file: BorrowedFd<'_>,
-        offset: u64,
-        length_bytes: u64,
-    ) -> io::Result<()>;
+    fn send_file(&mut self, file: BorrowedFd<'_>, offset: u64, length_bytes: u64)
+        -> io::Result<()>;
 }
 
 /// Write a tar of what lies at `path`, in the names of Docker's `GET archive`; the tar's
@@ -49,10 +55,16 @@ pub fn pack(root: BorrowedFd<'_>, path: &[u8], sink: &mut dyn Sink) -> Result<u6
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
         let directory = openat(&found, ".", DIRECTORY, Mode::empty())
             .map_err(|errno| lookup_error(path, errno))?;
-        packer.directory_header(&asked.prefix(), &stat).map_err(Error::Stream)?;
-        packer.tree(directory, &stat, asked.prefix()).map_err(Error::Stream)?;
+        packer
+            .directory_header(&asked.prefix(), &stat)
+            .map_err(Error::Stream)?;
+        packer
+            .tree(directory, &stat, asked.prefix())
+            .map_err(Error::Stream)?;
     } else {
-        packer.file(&found, &stat, &asked.base).map_err(Error::Stream)?;
+        packer
+            .file(&found, &stat, &asked.base)
+            .map_err(Error::Stream)?;
     }
     packer.finish().map_err(Error::Stream)
 }
@@ -63,7 +75,9 @@ pub fn export(root: BorrowedFd<'_>, sink: &mut dyn Sink) -> Result<u64, Error> {
     let directory = openat(root, ".", DIRECTORY, Mode::empty()).map_err(failed)?;
     let stat = fstat(&directory).map_err(failed)?;
     let mut packer = Packer::new(sink).map_err(failed)?;
-    packer.tree(directory, &stat, Vec::new()).map_err(Error::Stream)?;
+    packer
+        .tree(directory, &stat, Vec::new())
+        .map_err(Error::Stream)?;
     packer.finish().map_err(Error::Stream)
 }
 
@@ -212,11 +226,14 @@ impl<'s> Packer<'s> {
             self.packed_before(&header, &stat)?;
             return Ok(());
         }
-        let gathered = usize::try_from(size_bytes).ok().filter(|size| *size <= GATHERED_BYTES);
+        let gathered = usize::try_from(size_bytes)
+            .ok()
+            .filter(|size| *size <= GATHERED_BYTES);
         if let Some(size) = gathered {
             let mut content = std::mem::take(&mut self.content);
             let result = if read_as_promised(&file, &mut content[..size]).is_ok() {
-                self.header(&header).and_then(|()| self.write(&content[..size]))
+                self.header(&header)
+                    .and_then(|()| self.write(&content[..size]))
             } else {
                 Ok(())
             };

@@ -26,7 +26,11 @@ pub(crate) fn entry_name(name: &[u8]) -> Option<Vec<u8>> {
     if !absolute {
         let mut depth = 0_usize;
         for part in parts(name) {
-            depth = if part == b".." { depth.checked_sub(1)? } else { depth + 1 };
+            depth = if part == b".." {
+                depth.checked_sub(1)?
+            } else {
+                depth + 1
+            };
         }
     }
     Some(clean(name).split_off(1))
@@ -42,7 +46,8 @@ pub(crate) fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
 
 /// The components, `.` left out.
 pub(crate) fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".")
+    path.split(|&byte| byte == b'/')
+        .filter(|part| !part.is_empty() && *part != b".")
 }
 
 /// A path as a client asks for it: `/etc`, `/etc/` and `/etc/.` differ in what they name.
@@ -57,7 +62,9 @@ pub(crate) struct Asked {
 impl Asked {
     pub(crate) fn new(path: &[u8]) -> Asked {
         let mut resolve = clean(path);
-        let last = path.rsplit(|&byte| byte == b'/').find(|part| !part.is_empty());
+        let last = path
+            .rsplit(|&byte| byte == b'/')
+            .find(|part| !part.is_empty());
         let names_here = path.is_empty() || last == Some(b".");
         let base = if names_here {
             b".".to_vec()

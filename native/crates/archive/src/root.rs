@@ -54,7 +54,12 @@ impl Reopener {
     /// Open what an `O_PATH` descriptor stands for.
     pub(crate) fn open(&self, found: impl AsFd, flags: OFlags) -> Result<OwnedFd> {
         let number = rustix::path::DecInt::from_fd(found.as_fd());
-        openat(&self.0, number.as_c_str(), flags | OFlags::CLOEXEC, Mode::empty())
+        openat(
+            &self.0,
+            number.as_c_str(),
+            flags | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
     }
 }
 

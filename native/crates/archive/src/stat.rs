@@ -101,7 +101,11 @@ fn resolve(root: Root<'_>, path: &[u8]) -> Vec<u8> {
         if target.to_bytes().starts_with(b"/") {
             done.clear();
         }
-        for part in parts(target.to_bytes()).collect::<Vec<_>>().into_iter().rev() {
+        for part in parts(target.to_bytes())
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+        {
             todo.push_front(part.to_vec());
         }
     }

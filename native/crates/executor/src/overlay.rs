@@ -61,7 +61,7 @@ impl Layers {
 
     /// One layer a call, so their number and the length of their names do not add up.
     fn mount_by_appending(&self) -> io::Result<OwnedFd> {
-        let overlay = FileSystem::open("overlay")?;
+        let overlay = new_overlay()?;
         let mut names = Names::default();
         for path in &self.lower {
             overlay.set("lowerdir+", &names.of(path)?)?;
@@ -75,7 +75,7 @@ impl Layers {
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| -> io::Result<OwnedFd> {
                 sys::leave_namespaces(libc::CLONE_FS)?;
-                let overlay = FileSystem::open("overlay")?;
+                let overlay = new_overlay()?;
                 let held = self
                     .lower
                     .iter()
@@ -120,6 +120,13 @@ impl Layers {
         }
         overlay.mount(self.attributes)
     }
+}
+
+/// What `/proc/mounts` calls it, where programs look for `overlay`.
+fn new_overlay() -> io::Result<FileSystem> {
+    let overlay = FileSystem::open("overlay")?;
+    overlay.set("source", b"overlay")?;
+    Ok(overlay)
 }
 
 /// Names for the kernel that are short enough; a longer path is held open and named by its descriptor.

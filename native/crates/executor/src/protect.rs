@@ -32,8 +32,9 @@ pub fn seal_self() -> Result<(), Error> {
     let (Some(directory), Some(name)) = (directory, name) else {
         return Err(Error::Spec(failed()));
     };
-    // An overlay without an upper directory wants two lower ones; of the second only the name space is used.
-    let lower: [PathBuf; 2] = [directory.into(), "/proc/self/fdinfo".into()];
+    // An overlay without an upper directory wants two lower ones. The second may be any that every host has, on a file
+    // system that overlayfs takes; only the first is looked into.
+    let lower: [PathBuf; 2] = [directory.into(), "/dev".into()];
     let file = match overlay::mount_sealed(&lower) {
         Ok(view) => sys::open_how(
             view.as_fd(),

@@ -114,7 +114,10 @@ impl<'fd> Channel<'fd> {
             return Ok(());
         };
         let mut fds = [PollFd::from_borrowed_fd(cancel, PollFlags::IN)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         match poll(&mut fds, Some(&now)) {
             Ok(0) | Err(Errno::INTR) => Ok(()),
             Ok(_) => Err(Stop::Cancelled.into()),

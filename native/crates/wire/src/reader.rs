@@ -113,7 +113,10 @@ impl<'fd> BodyReader<'fd> {
         if matches!(self.framing, Framing::ToEnd) {
             return Ok(());
         }
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "unexpected EOF"))
+        Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "unexpected EOF",
+        ))
     }
 }
 

@@ -93,12 +93,7 @@ impl<'fd> BodyWriter<'fd> {
     }
 
     /// Bytes of the file sent by one call; 0 when it has no more.
-    fn send_some(
-        &self,
-        file: BorrowedFd<'_>,
-        offset: &mut u64,
-        due: u64,
-    ) -> io::Result<u64> {
+    fn send_some(&self, file: BorrowedFd<'_>, offset: &mut u64, due: u64) -> io::Result<u64> {
         let count = usize::try_from(due).unwrap_or(usize::MAX);
         match self.channel.send_file(file, offset, count)? {
             Sent::Bytes(sent) => Ok(sent),

@@ -80,7 +80,8 @@ fn a_short_body_is_unexpected_eof() {
 #[test]
 fn drain_stops_at_its_limit() {
     let (mut near, far) = UnixStream::pair().unwrap();
-    near.write_all(b"4\r\n0123\r\n4\r\n4567\r\n0\r\n\r\n").unwrap();
+    near.write_all(b"4\r\n0123\r\n4\r\n4567\r\n0\r\n\r\n")
+        .unwrap();
     let mut reader = BodyReader::new(far.as_fd(), None, chunked(), Vec::new());
     assert!(!reader.drain(4).unwrap());
     assert!(reader.drain(4).unwrap());
@@ -146,7 +147,11 @@ fn round_trip(pieces: &[(Vec<u8>, usize)], chunked_body: bool, non_blocking: boo
         }
         near.flush().unwrap();
     });
-    let framing = if chunked_body { chunked() } else { Framing::ToEnd };
+    let framing = if chunked_body {
+        chunked()
+    } else {
+        Framing::ToEnd
+    };
     let mut reader = BodyReader::new(far.as_fd(), None, framing, Vec::new());
     let mut body = Vec::new();
     reader.read_to_end(&mut body).unwrap();
@@ -157,7 +162,11 @@ fn round_trip(pieces: &[(Vec<u8>, usize)], chunked_body: bool, non_blocking: boo
 
 #[test]
 fn large_bodies_round_trip() {
-    let pieces = vec![(vec![7; 3 << 20], 5), (vec![], 0), (vec![1; 600 << 10], 40_000)];
+    let pieces = vec![
+        (vec![7; 3 << 20], 5),
+        (vec![], 0),
+        (vec![1; 600 << 10], 40_000),
+    ];
     for (chunked_body, non_blocking) in [(true, true), (true, false), (false, true)] {
         round_trip(&pieces, chunked_body, non_blocking);
     }

@@ -26,7 +26,11 @@ impl<'b> Block<'b> {
     pub(super) fn parse(bytes: &'b [u8; BLOCK_BYTES]) -> io::Result<Block<'b>> {
         let (mut unsigned, mut signed) = (0_i64, 0_i64);
         for (index, &byte) in bytes.iter().enumerate() {
-            let byte = if (148..156).contains(&index) { b' ' } else { byte };
+            let byte = if (148..156).contains(&index) {
+                b' '
+            } else {
+                byte
+            };
             unsigned += i64::from(byte);
             signed += i64::from(byte.cast_signed());
         }
@@ -119,7 +123,10 @@ fn segments(table: &[u8]) -> io::Result<Vec<Segment>> {
             let length_bytes = size(&entry[12..]);
             offset
                 .zip(length_bytes)
-                .map(|(offset, length_bytes)| Segment { offset, length_bytes })
+                .map(|(offset, length_bytes)| Segment {
+                    offset,
+                    length_bytes,
+                })
                 .ok_or_else(|| malformed("sparse map"))
         })
         .collect()
@@ -145,7 +152,10 @@ fn number(field: &[u8]) -> Option<i64> {
         return Some(0);
     };
     let digits = &field[start..];
-    let length = digits.iter().position(|&byte| byte == 0).unwrap_or(digits.len());
+    let length = digits
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(digits.len());
     let mut value = 0_i64;
     let digits = digits[..length].trim_ascii_end();
     for &digit in digits {
@@ -189,7 +199,10 @@ mod tests {
             (b"-000001\0", None),
             (b"\x80\0\0\0\0\x20\0\0", Some(1 << 21)),
             (b"\xff\xff\xff\xff\xff\xff\xff\xff", Some(-1)),
-            (b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", Some(i64::MAX)),
+            (
+                b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff",
+                Some(i64::MAX),
+            ),
             (b"\x80\0\0\0\x80\0\0\0\0\0\0\0", None),
             (b"\x80\x01\0\0\0\0\0\0\0\0\0\0", None),
             (b"777777777777", Some(0o777_777_777_777)),

@@ -58,17 +58,29 @@ pub(super) struct Overrides {
 impl Overrides {
     /// A second extended header takes the place of the first.
     pub(super) fn set_records(&mut self, records: &[(&[u8], &[u8])]) {
-        let owned = records.iter().map(|(key, value)| (key.to_vec(), value.to_vec()));
+        let owned = records
+            .iter()
+            .map(|(key, value)| (key.to_vec(), value.to_vec()));
         self.records = owned.collect();
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&[u8]> {
-        let found = self.records.iter().rev().find(|(found, _)| found == key.as_bytes());
+        let found = self
+            .records
+            .iter()
+            .rev()
+            .find(|(found, _)| found == key.as_bytes());
         // An empty value takes a record back.
-        found.map(|(_, value)| value.as_slice()).filter(|value| !value.is_empty())
+        found
+            .map(|(_, value)| value.as_slice())
+            .filter(|value| !value.is_empty())
     }
 
-    pub(super) fn number<T>(&self, key: &str, parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Option<T>> {
+    pub(super) fn number<T>(
+        &self,
+        key: &str,
+        parse: impl Fn(&[u8]) -> Option<T>,
+    ) -> io::Result<Option<T>> {
         self.get(key)
             .map(|value| parse(value).ok_or_else(|| malformed(key)))
             .transpose()
@@ -76,7 +88,10 @@ impl Overrides {
 
     pub(super) fn time(&self, key: &str) -> io::Result<Option<Time>> {
         let time = self.number(key, records::time)?;
-        Ok(time.map(|(seconds, nanoseconds)| Time { seconds, nanoseconds }))
+        Ok(time.map(|(seconds, nanoseconds)| Time {
+            seconds,
+            nanoseconds,
+        }))
     }
 
     pub(super) fn xattrs(&self) -> Vec<(Vec<u8>, Vec<u8>)> {

@@ -112,8 +112,12 @@ impl<R: Read> Reader<R> {
             kind: Kind::Regular,
             link: link.unwrap_or_else(|| header.link()),
             mode: u32::try_from(header.mode()? & 0o7777).unwrap_or(0),
-            uid: overrides.number("uid", signed)?.map_or_else(|| header.uid(), Ok)?,
-            gid: overrides.number("gid", signed)?.map_or_else(|| header.gid(), Ok)?,
+            uid: overrides
+                .number("uid", signed)?
+                .map_or_else(|| header.uid(), Ok)?,
+            gid: overrides
+                .number("gid", signed)?
+                .map_or_else(|| header.gid(), Ok)?,
             size_bytes: stored,
             mtime: match mtime {
                 Some(time) => time,
@@ -183,7 +187,11 @@ impl<R: Read> Reader<R> {
             map
         } else {
             let is_1_0 = overrides.get("GNU.sparse.major") == Some(b"1");
-            let map = if is_1_0 { None } else { overrides.sparse_map()? };
+            let map = if is_1_0 {
+                None
+            } else {
+                overrides.sparse_map()?
+            };
             if map.is_none() && !is_1_0 {
                 return Ok(());
             }
@@ -217,7 +225,10 @@ impl<R: Read> Reader<R> {
         for _ in 0..count {
             let offset = self.stored_number()?;
             let length_bytes = self.stored_number()?;
-            map.push(Segment { offset, length_bytes });
+            map.push(Segment {
+                offset,
+                length_bytes,
+            });
         }
         let mut padding = (before - self.stored).next_multiple_of(BLOCK_BYTES as u64);
         padding -= before - self.stored;
@@ -236,7 +247,10 @@ impl<R: Read> Reader<R> {
     fn stored_number(&mut self) -> io::Result<u64> {
         let mut digits = Vec::new();
         loop {
-            let byte = *self.content()?.first().ok_or_else(|| malformed("sparse map"))?;
+            let byte = *self
+                .content()?
+                .first()
+                .ok_or_else(|| malformed("sparse map"))?;
             self.consume(1);
             if byte == b'\n' {
                 return decimal(&digits).ok_or_else(|| malformed("sparse map"));
@@ -267,7 +281,10 @@ impl<R: Read> Reader<R> {
 
     fn special_text(&mut self) -> io::Result<Vec<u8>> {
         let mut body = self.special()?;
-        let length = body.iter().position(|&byte| byte == 0).unwrap_or(body.len());
+        let length = body
+            .iter()
+            .position(|&byte| byte == 0)
+            .unwrap_or(body.len());
         body.truncate(length);
         Ok(body)
     }
@@ -275,7 +292,11 @@ impl<R: Read> Reader<R> {
     fn set_stored(&mut self, bytes: u64) {
         self.stored = bytes;
         let past = bytes % BLOCK_BYTES as u64;
-        self.padding = if past == 0 { 0 } else { BLOCK_BYTES as u64 - past };
+        self.padding = if past == 0 {
+            0
+        } else {
+            BLOCK_BYTES as u64 - past
+        };
     }
 
     fn skip_content(&mut self) -> io::Result<()> {

@@ -27,7 +27,10 @@ impl Unpacker<'_> {
         };
         let (uid, gid) = self.options.owner.or_else(header).ok_or_else(|| {
             let (uid, gid) = (entry.uid, entry.gid);
-            Error::System(format!("lchown {}: invalid owner {uid}:{gid}", text(&entry.name)))
+            Error::System(format!(
+                "lchown {}: invalid owner {uid}:{gid}",
+                text(&entry.name)
+            ))
         })?;
         Ok((Uid::from_raw(uid), Gid::from_raw(gid)))
     }
@@ -92,7 +95,8 @@ impl Unpacker<'_> {
 
     /// Keep a directory's times for the end.
     pub(super) fn remember_times(&mut self, name: &[u8], entry: &Entry) {
-        self.directory_times.push((name.to_vec(), timestamps(entry)));
+        self.directory_times
+            .push((name.to_vec(), timestamps(entry)));
     }
 
     /// Set the times of the directories. One that has gone meanwhile needs none.
@@ -138,7 +142,9 @@ fn timestamps(entry: &Entry) -> Timestamps {
         }
     };
     let modified = bounded(entry.mtime);
-    let accessed = entry.atime.map_or(modified, |atime| bounded(atime).max(modified));
+    let accessed = entry
+        .atime
+        .map_or(modified, |atime| bounded(atime).max(modified));
     let spec = |time: Time| Timespec {
         tv_sec: time.seconds,
         tv_nsec: i64::from(time.nanoseconds),

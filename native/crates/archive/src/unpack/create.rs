@@ -179,11 +179,8 @@ impl Unpacker<'_> {
         entry: &Entry,
     ) -> Result<OwnedFd, Error> {
         let failed = |errno| Error::system("open", path, errno);
-        let create = OFlags::WRONLY
-            | OFlags::CREATE
-            | OFlags::EXCL
-            | OFlags::NOFOLLOW
-            | OFlags::CLOEXEC;
+        let create =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         for _ in 0..ATTEMPTS {
             match openat(parent, leaf, create, PRIVATE) {
                 Err(Errno::EXIST) => {}
@@ -260,7 +257,9 @@ fn write_segment<R: Read>(
     let mut offset = segment.offset;
     let end = segment.offset + segment.length_bytes;
     while offset < end {
-        let content = reader.content().map_err(|error| stream_error(Some(path), error))?;
+        let content = reader
+            .content()
+            .map_err(|error| stream_error(Some(path), error))?;
         let due = usize::try_from(end - offset).unwrap_or(usize::MAX);
         let piece = &content[..content.len().min(due)];
         if piece.is_empty() {

@@ -121,7 +121,11 @@ impl Read for Hashed<'_> {
 fn stream_error(entry: Option<&[u8]>, error: io::Error) -> Error {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
     match entry {
-        _ if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) => {
+        _ if matches!(
+            error.kind(),
+            BrokenPipe | ConnectionAborted | ConnectionReset
+        ) =>
+        {
             Error::Stream(error)
         }
         Some(name) => Error::System(format!("{}: {error}", text(name))),
@@ -155,7 +159,9 @@ impl<'fd> Unpacker<'fd> {
         loop {
             let next = reader.next_entry();
             let next = next.map_err(|error| {
-                let context = last.as_ref().map(|name| [b"after ".as_slice(), name].concat());
+                let context = last
+                    .as_ref()
+                    .map(|name| [b"after ".as_slice(), name].concat());
                 stream_error(context.as_deref(), error)
             })?;
             let Some(entry) = next else { return Ok(()) };

@@ -151,7 +151,12 @@ impl<'fd> Place<'fd> {
 
 /// Let a directory of a layer hide what lies below it.
 pub(super) fn make_opaque(directory: impl AsFd) -> Result<()> {
-    fsetxattr(directory, "trusted.overlay.opaque", b"y", XattrFlags::empty())
+    fsetxattr(
+        directory,
+        "trusted.overlay.opaque",
+        b"y",
+        XattrFlags::empty(),
+    )
 }
 
 /// Whether something is overlayfs's mark of a removed file.

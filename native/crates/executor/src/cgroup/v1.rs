@@ -7,6 +7,21 @@ use super::Hierarchy;
 use crate::spec::{BlockIo, Cpu, DeviceRule, HugepageLimit, Memory, Resources, ThrottleDevice};
 use crate::Error;
 
+/// What is allowed beside the plan's rules, as runc does: making nodes of any kind, and using those that every
+/// container's `/dev` has.
+const OWN_DEVICES: [&str; 10] = [
+    "c *:* m",
+    "b *:* m",
+    "c 1:3 rwm",
+    "c 1:5 rwm",
+    "c 1:7 rwm",
+    "c 1:8 rwm",
+    "c 1:9 rwm",
+    "c 5:0 rwm",
+    "c 5:2 rwm",
+    "c 136:* rwm",
+];
+
 /// Makes the container's directory, with those above it.
 pub(super) fn create(hierarchy: &Hierarchy, path: &str) -> Result<(), Error> {
     // One mkdir, where the parents are there already, as for all but the first container.
@@ -157,6 +172,12 @@ fn limit_devices(directory: &Path, rules: &[DeviceRule]) -> Result<(), Error> {
             "devices.deny"
         };
         write(&directory.join(file), &device_text(rule))?;
+    }
+    // A container that may use every device keeps them all.
+    if rules.iter().any(|rule| !rule.allow) {
+        for rule in OWN_DEVICES {
+            write(&directory.join("devices.allow"), rule)?;
+        }
     }
     Ok(())
 }

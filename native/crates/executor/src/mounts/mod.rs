@@ -133,6 +133,12 @@ impl Prepared<'_> {
         match &self.source {
             Source::Bind(tree, kind) => {
                 let target = make_in_root(root, destination, *kind)?;
+                let is_directory =
+                    sys::status(target.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFDIR;
+                if is_directory != (*kind == Missing::Directory) {
+                    // What mount(2) answers; move_mount would say EINVAL.
+                    return Err(io::Error::from_raw_os_error(libc::ENOTDIR));
+                }
                 sys::attach(tree, target.as_fd())?;
                 Ok(None)
             }

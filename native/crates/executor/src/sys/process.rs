@@ -274,8 +274,9 @@ pub(crate) fn loopback_up() -> io::Result<()> {
         let flags = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
         let socket = own(check(libc::socket(libc::AF_INET, flags, 0).into())?);
         let mut request: libc::ifreq = std::mem::zeroed();
-        request.ifr_name[0] = b'l' as c_char;
-        request.ifr_name[1] = b'o' as c_char;
+        for (to, from) in request.ifr_name.iter_mut().zip(c"lo".to_bytes()) {
+            *to = c_char::from_ne_bytes([*from]);
+        }
         check(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &mut request).into())?;
         #[allow(clippy::cast_possible_truncation)]
         // It is 1; the C library's type is wider than the field.

@@ -64,9 +64,13 @@ fn with_message<T>(with: impl FnOnce(&mut libc::msghdr) -> T) -> T {
     message.msg_iovlen = 1;
     message.msg_control = control.0.as_mut_ptr().cast();
     // SAFETY: pure arithmetic.
-    message.msg_controllen = unsafe { libc::CMSG_SPACE(size_of::<RawFd>() as u32) } as _;
+    message.msg_controllen = unsafe { libc::CMSG_SPACE(DESCRIPTOR_BYTES) } as _;
     with(&mut message)
 }
+
+/// One descriptor in a control message; `CMSG_LEN` and `CMSG_SPACE` take 32 bits.
+#[allow(clippy::cast_possible_truncation)]
+const DESCRIPTOR_BYTES: u32 = size_of::<RawFd>() as u32;
 
 /// Sends one descriptor.
 pub(crate) fn send_descriptor(socket: BorrowedFd, descriptor: BorrowedFd) -> io::Result<()> {
@@ -76,7 +80,7 @@ pub(crate) fn send_descriptor(socket: BorrowedFd, descriptor: BorrowedFd) -> io:
             let header = libc::CMSG_FIRSTHDR(message);
             (*header).cmsg_level = libc::SOL_SOCKET;
             (*header).cmsg_type = libc::SCM_RIGHTS;
-            (*header).cmsg_len = libc::CMSG_LEN(size_of::<RawFd>() as u32) as _;
+            (*header).cmsg_len = libc::CMSG_LEN(DESCRIPTOR_BYTES) as _;
             ptr::write_unaligned(libc::CMSG_DATA(header).cast(), descriptor.as_raw_fd());
             check(libc::sendmsg(socket.as_raw_fd(), message, libc::MSG_NOSIGNAL) as _).map(drop)
         }
