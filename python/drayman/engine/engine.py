@@ -19,7 +19,9 @@ from drayman.api.backend import (
     Session,
 )
 from drayman.config import Config
+from drayman.engine.blocking import blocking
 from drayman.engine.building import Verbs, build
+from drayman.engine.memory import give_back
 from drayman.engine.ownership import Ownership
 from drayman.model.container import Container, ContainerConfig, HostConfig, NetworkingConfig
 from drayman.model.event import Event
@@ -50,6 +52,7 @@ class Engine:
         try:
             verbs = await build(config)
             await verbs.recovery.run()
+            await blocking(give_back)
         except BaseException:
             ownership.release()
             raise
