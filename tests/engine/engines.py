@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 import docker
 from tests import images
 
+from drayman.network.bridge import BridgeDriver
 from drayman.runtime.host import Host
 
 CGROUP_PARENT = "drayman-test-engine"
@@ -183,11 +184,7 @@ class EngineServer:
             self.process.kill()
             self.process.wait()
             self._listener.close()
-            subprocess.run(["ip", "link", "delete", self.bridge], capture_output=True, check=False)
-            table = f"drayman-{self.bridge}"
-            subprocess.run(
-                ["nft", "delete", "table", "ip", table], capture_output=True, check=False
-            )
+            BridgeDriver(self.bridge, self._subnet, self.run).remove()
             shutil.rmtree(self.place, ignore_errors=True)
         for directory in Host.detect().cgroup.directories(self.cgroup):
             if directory.exists():
