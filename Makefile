@@ -31,7 +31,7 @@ venv: system $(BUILT) ## Make .venv with the engine built in and every tool
 demo: venv ## Start an engine of its own and do the main job before your eyes
 	$(PYTHON) -m drayman demo
 
-test: venv lint native ## Run everything that CI runs
+test: venv lint ## Run everything that CI runs
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: venv ## Check style, types and the directions of imports
