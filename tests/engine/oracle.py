@@ -6,6 +6,7 @@ and `observe_shim` run it and return that, in a form that two runs can be compar
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -15,9 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from drayman.runtime import spec
+import msgspec
+from tests.engine.shims import BINARY
+
+from drayman.runtime import seccomp, spec
 from drayman.runtime.host import Host
 from drayman.runtime.plan import ContainerPlan
+from drayman.runtime.shim import Shim
 
 Observed = dict[str, Any]
 
@@ -50,9 +55,11 @@ _SECTIONS = {
     " /proc/sys/net/ipv4/ping_group_range",
     "writable": "for p in / /dev /dev/shm /sys /proc/sys/kernel/domainname /etc/hosts /tmp /data"
     " /proc/sysrq-trigger /sys/fs/cgroup; do test -w $p && echo $p; done; true",
+    "places": "stat -c '%n %a %u:%g' / /proc /sys /tmp /data /srv /dev/shm /dev/mqueue /dev/pts"
+    " /etc/hosts /made/by/runtime",
     "denied": "unshare -m true; mknod /tmp/null c 1 3 && cat /tmp/null; chroot / true;"
     " mount -t tmpfs tmpfs /tmp",
-    "network": "ls /sys/class/net; cat /sys/class/net/lo/operstate",
+    "network": "ls /sys/class/net | grep -v veth; cat /sys/class/net/lo/operstate",
     "memory": "cd /sys/fs/cgroup/memory && cat memory.limit_in_bytes memory.memsw.limit_in_bytes"
     " memory.soft_limit_in_bytes memory.swappiness",
     "cpu": "cat /sys/fs/cgroup/cpu/cpu.shares /sys/fs/cgroup/cpu/cpu.cfs_quota_us"
@@ -74,7 +81,7 @@ def make_rootfs(place: Path) -> Path:
     """A root directory of busybox with users to look up; returns it."""
     busybox = shutil.which("busybox")
     assert busybox is not None, "busybox-static is needed"
-    for name in ("bin", "dev", "proc", "sys", "etc", "tmp", "data", "root", "sbin"):
+    for name in ("bin", "dev", "proc", "sys", "etc", "tmp", "data", "srv", "root", "sbin"):
         (place / name).mkdir(parents=True)
     shutil.copy(busybox, place / "bin/busybox")
     applets = subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True)
@@ -82,6 +89,7 @@ def make_rootfs(place: Path) -> Path:
         if applet != "busybox":
             (place / "bin" / applet).symlink_to("busybox")
     (place / "tmp").chmod(0o1777)
+    (place / "srv").chmod(0o750)
     (place / "etc/passwd").write_text(
         "root:x:0:0::/root:/bin/sh\nworker:x:1000:1000::/home/worker:/bin/sh\n"
     )
@@ -121,6 +129,91 @@ def observe_runc(bundle: Path, container_id: str) -> Observed:
     return digest(done.stdout)
 
 
+def observe_shim(bundle: Path, rootfs: Path, container_id: str, host: Host) -> Observed:
+    """Run a bundle under our own shim, on an overlay of ``rootfs`` as the engine does it."""
+    composed = json.loads((bundle / "config.json").read_bytes())
+    place = bundle.parent / f"{bundle.name}-shim"
+    for name in ("upper", "work", "exec"):
+        (place / name).mkdir(parents=True)
+    wanted = composed["linux"].get("seccomp")
+    program = str(seccomp.blob(wanted, bundle.parent / "seccomp")) if wanted else None
+    settings = {
+        "version": 1,
+        "id": container_id,
+        "bundle": str(bundle),
+        "socket": str(place / "s"),
+        "exit_file": str(place / "exit.json"),
+        "exec_dir": str(place / "exec"),
+        "root": {
+            "lower": [str(rootfs)],
+            "upper": str(place / "upper"),
+            "work": str(place / "work"),
+            "read_only": composed["root"]["readonly"],
+        },
+        "seccomp": program,
+        "stdio": {
+            "tty": False,
+            "open_stdin": False,
+            "stdin_once": False,
+            "console_size": None,
+            "detach_keys": "ctrl-p,ctrl-q",
+        },
+        "log": {
+            "driver": "json-file",
+            "path": str(place / "log"),
+            "max_size_bytes": None,
+            "max_files": 1,
+            "attrs": {},
+        },
+        "cgroup": msgspec.to_builtins(host.cgroup),
+        "stop_grace": None,
+    }
+    (bundle / "shim.json").write_text(json.dumps(settings))
+    asyncio.run(asyncio.wait_for(_play(bundle), _TIMEOUT_SECONDS))
+    records = map(json.loads, (place / "log").read_text().splitlines())
+    output = "".join(record["log"] for record in records)
+    assert _MARK in output, f"the shim's container said {output!r}"
+    return digest(output)
+
+
+def settle(observed: Observed) -> Observed:
+    """What must be equal: without the places where we mean to differ from runc.
+
+    * A masked file is the host's null device here, the container's own there, and a masked
+      directory a tmpfs that is smaller here.
+    * The directory that holds the mounts of cgroup v1 is read-only here, as asked.
+    * On a hybrid host a container stays in the root of the tree without controllers.
+    * runc 1.1 allows every container the tun device, newer ones do not.
+    * glibc's posix_spawn ignores its own two signals, 32 and 33, for those it starts.
+    """
+    settled = dict(observed)
+    settled["status"] = observed["status"] | {
+        "SigIgn": hex(int(observed["status"]["SigIgn"], 16) & ~(3 << 31))
+    }
+    settled["cgroup"] = [line for line in observed["cgroup"] if not line.startswith("0::")]
+    settled["devices"] = [rule for rule in observed["devices"] if rule != "c 10:200 rwm"]
+    settled["mountinfo"] = [_settled(mount) for mount in observed["mountinfo"]]
+    return settled
+
+
+def _settled(mount: tuple[str, ...]) -> tuple[str, ...]:
+    where, kind, *_ = mount
+    if where == "/sys/fs/cgroup" and kind == "tmpfs":
+        return where, kind
+    if where.startswith(("/proc/", "/sys/")) and kind in ("tmpfs", "devtmpfs"):
+        return where, "masked"
+    return mount
+
+
+async def _play(bundle: Path) -> None:
+    shim = await Shim.spawn(BINARY, bundle)
+    try:
+        await shim.start()
+        await shim.closed
+    finally:
+        await shim.close()
+
+
 def digest(output: str) -> Observed:
     """The script's output by section, without what differs from run to run."""
     sections: dict[str, list[str]] = {}
@@ -146,7 +239,8 @@ def _status(lines: list[str]) -> dict[str, str]:
 
 
 def _mounts(lines: list[str]) -> list[tuple[str, ...]]:
-    """(where, type, options, options of the superblock, propagation), in mount order."""
+    """(where, type, options, options of the superblock, propagation), by place: the order of
+    the list is that of making, and mounts can be made before they are put in place."""
     mounts: list[tuple[str, ...]] = []
     for line in lines:
         before, _, after = line.partition(" - ")
@@ -160,7 +254,7 @@ def _mounts(lines: list[str]) -> list[tuple[str, ...]]:
         else:
             of_ids = re.sub(r"/[0-9a-f]{64}", "/ID", root)
             mounts.append((where, kind, of_ids, flags, _sorted(super_options), shared))
-    return mounts
+    return sorted(mounts)
 
 
 def _sorted(super_options: str) -> str:

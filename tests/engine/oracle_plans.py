@@ -136,5 +136,7 @@ def _mounts(chance: random.Random, files: Path) -> tuple[list[MountPoint], dict[
                 Mount(type="bind", source="/unused", target="/data", bind_options=options)
             ]
     if chance.random() < 0.4:
-        chosen["tmpfs"] = {"/tmp": chance.choice(("", "rw,size=64k,mode=1770", "exec,uid=1000"))}
+        # The mode of /tmp is that of the place below, which runc 1.1 would set anyway.
+        words = ("", "rw,size=64k,mode=1777", "exec,uid=1000")
+        chosen["tmpfs"] = {chance.choice(("/tmp", "/srv", "/new")): chance.choice(words)}
     return points, chosen
