@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use drayman_archive::{pack, unpack, Error, Options, Sink, Summary};
 
+/// What lies in a file beside the root.
+pub const SECRET: &str = "told to no one inside";
+
 /// A container's root with the world beside it, removed at the end.
 pub struct Root {
     outer: PathBuf,
@@ -22,7 +25,7 @@ impl Root {
         let name = format!("drayman-archive-{}-{number}", std::process::id());
         let outer = std::env::temp_dir().join(name);
         fs::create_dir_all(outer.join("root")).unwrap();
-        fs::write(outer.join("secret"), "secret").unwrap();
+        fs::write(outer.join("secret"), SECRET).unwrap();
         let fd = File::open(outer.join("root")).unwrap();
         Root { outer, fd }
     }
@@ -51,7 +54,7 @@ impl Root {
             .collect();
         names.sort();
         assert_eq!(names, ["root", "secret"]);
-        assert_eq!(fs::read_to_string(self.outer("secret")).unwrap(), "secret");
+        assert_eq!(fs::read_to_string(self.outer("secret")).unwrap(), SECRET);
     }
 
     pub fn unpack(&self, path: &str, tar: &[u8]) -> Result<Summary, Error> {
