@@ -1,4 +1,5 @@
-//! Times a container from nothing to its exit, many times: `run ROOTFS [COUNT]`. For measuring, as root.
+//! Times a container from its plan to its exit and removal, as root:
+//! `run CONFIG.json CGROUP_LAYOUT.json ROOT_AS_JSON [COUNT]`, the last three as in a bundle's `shim.json`.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -36,7 +37,8 @@ fn main() {
         let running = begin.elapsed();
         let mut status = 0;
         if let Ok(started) = &started {
-            unsafe { libc::waitpid(started.pid, &mut status, 0) };
+            // SAFETY: the kernel writes one int.
+            unsafe { libc::waitpid(started.pid, &raw mut status, 0) };
         }
         let exited = begin.elapsed();
         container.destroy().expect("destroyed");

@@ -1,5 +1,7 @@
 //! The container's cgroup: made before the process, joined by it, removed after it.
 
+mod device_filter;
+mod device_rules;
 mod files;
 mod removal;
 mod v1;
@@ -93,7 +95,13 @@ impl Cgroup {
         if let (CgroupMode::V2, Some(root)) = (layout.mode, &layout.unified) {
             let directory = v2::create(root, path)?;
             v2::limit(&directory, resources)?;
-            self.birthplace = Some(files::open_directory(&directory)?);
+            let open = files::open_directory(&directory)?;
+            if !resources.devices.is_empty() {
+                let filter = device_filter::compile(&device_rules::complete(&resources.devices))?;
+                sys::attach_device_filter(open.as_fd(), &filter)
+                    .map_err(Error::system("load the device rules"))?;
+            }
+            self.birthplace = Some(open);
             return Ok(());
         }
         for hierarchy in &self.hierarchies {

@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Cgroup, CgroupMode};
@@ -70,26 +70,17 @@ impl Cgroup {
 
 /// Signals the processes of a directory and of those below it; says how many there were.
 fn signal_below(directory: &Path, signal: i32) -> Result<usize, Error> {
-    let listed = match fs::read_to_string(directory.join("cgroup.procs")) {
-        Ok(listed) => listed,
-        Err(error) if is_gone(&error) => return Ok(0),
-        Err(error) => {
-            return Err(Error::System(
-                format!("read {}", directory.display()),
-                error,
-            ))
-        }
-    };
+    let held: Vec<(i32, OwnedFd)> = processes(directory)?
+        .into_iter()
+        .filter_map(|pid| sys::open_process(pid).ok().map(|process| (pid, process)))
+        .collect();
+    // A number may have gone to a process elsewhere before it was opened; those that are still listed are ours.
+    let listed = processes(directory)?;
+    let ours = held.iter().filter(|(pid, _)| listed.contains(pid));
     let mut count = 0;
-    for pid in listed
-        .lines()
-        .filter_map(|line| line.parse::<i32>().ok())
-        .filter(|pid| *pid > 0)
-    {
+    for (pid, process) in ours {
         count += 1;
-        let sent =
-            sys::open_process(pid).and_then(|process| sys::send_signal(process.as_fd(), signal));
-        match sent {
+        match sys::send_signal(process.as_fd(), signal) {
             Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
                 return Err(Error::System(format!("signal process {pid}"), error));
             }
@@ -100,6 +91,22 @@ fn signal_below(directory: &Path, signal: i32) -> Result<usize, Error> {
         count += signal_below(&child, signal)?;
     }
     Ok(count)
+}
+
+/// As the host numbers them; those of other namespaces show as 0 and are left out.
+fn processes(directory: &Path) -> Result<Vec<i32>, Error> {
+    match fs::read_to_string(directory.join("cgroup.procs")) {
+        Ok(listed) => Ok(listed
+            .lines()
+            .filter_map(|line| line.parse().ok())
+            .filter(|pid| *pid > 0)
+            .collect()),
+        Err(error) if is_gone(&error) => Ok(Vec::new()),
+        Err(error) => Err(Error::System(
+            format!("read {}", directory.display()),
+            error,
+        )),
+    }
 }
 
 /// Removes the directory, leaves first. A cgroup's files go with it.
@@ -119,7 +126,7 @@ fn remove_below(directory: &Path) -> io::Result<()> {
     }
 }
 
-fn children(directory: &Path) -> Vec<std::path::PathBuf> {
+fn children(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else {
         return Vec::new();
     };

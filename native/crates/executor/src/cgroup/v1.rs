@@ -3,24 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::files::{descent, make_directory, read, write};
-use super::Hierarchy;
+use super::{device_rules, Hierarchy};
 use crate::spec::{BlockIo, Cpu, DeviceRule, HugepageLimit, Memory, Resources, ThrottleDevice};
 use crate::Error;
-
-/// What is allowed beside the plan's rules, as runc does: making nodes of any kind, and using those that every
-/// container's `/dev` has.
-const OWN_DEVICES: [&str; 10] = [
-    "c *:* m",
-    "b *:* m",
-    "c 1:3 rwm",
-    "c 1:5 rwm",
-    "c 1:7 rwm",
-    "c 1:8 rwm",
-    "c 1:9 rwm",
-    "c 5:0 rwm",
-    "c 5:2 rwm",
-    "c 136:* rwm",
-];
 
 /// Makes the container's directory, with those above it.
 pub(super) fn create(hierarchy: &Hierarchy, path: &str) -> Result<(), Error> {
@@ -165,19 +150,13 @@ fn limit_cpuset(directory: &Path, cpu: &Cpu) -> Result<(), Error> {
 }
 
 fn limit_devices(directory: &Path, rules: &[DeviceRule]) -> Result<(), Error> {
-    for rule in rules {
+    for rule in &device_rules::complete(rules) {
         let file = if rule.allow {
             "devices.allow"
         } else {
             "devices.deny"
         };
         write(&directory.join(file), &device_text(rule))?;
-    }
-    // A container that may use every device keeps them all.
-    if rules.iter().any(|rule| !rule.allow) {
-        for rule in OWN_DEVICES {
-            write(&directory.join("devices.allow"), rule)?;
-        }
     }
     Ok(())
 }

@@ -70,13 +70,28 @@ pub(crate) fn set_capabilities(sets: &CapabilitySets) -> io::Result<()> {
 /// Takes a capability out of the bounding set, for good. `EINVAL` when the kernel knows none of this number.
 pub(crate) fn drop_from_bounding_set(capability: u32) -> io::Result<()> {
     // SAFETY: no memory is involved.
-    check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) }.into()).map(drop)
+    check(
+        unsafe {
+            libc::prctl(
+                libc::PR_CAPBSET_DROP,
+                u64::from(capability),
+                0u64,
+                0u64,
+                0u64,
+            )
+        }
+        .into(),
+    )
+    .map(drop)
 }
 
 pub(crate) fn raise_ambient(capability: u32) -> io::Result<()> {
-    let (option, raise) = (libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE);
+    let (option, raise) = (
+        libc::PR_CAP_AMBIENT,
+        u64::from(libc::PR_CAP_AMBIENT_RAISE.unsigned_abs()),
+    );
     // SAFETY: no memory is involved.
-    check(unsafe { libc::prctl(option, raise, capability, 0, 0) }.into()).map(drop)
+    check(unsafe { libc::prctl(option, raise, u64::from(capability), 0u64, 0u64) }.into()).map(drop)
 }
 
 /// Real, effective and saved ids at once. The raw calls: the C library's would look for other threads to change.

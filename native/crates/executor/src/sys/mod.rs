@@ -1,11 +1,13 @@
 //! The system calls, each once, behind a signature that cannot be held wrong. All `unsafe` of this crate is here.
 
+mod bpf;
 mod credentials;
 mod file;
 mod mount;
 mod process;
 mod terminal;
 
+pub(crate) use bpf::*;
 pub(crate) use credentials::*;
 pub(crate) use file::*;
 pub(crate) use mount::*;

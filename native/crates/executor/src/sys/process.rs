@@ -93,17 +93,34 @@ pub(crate) fn new_session() -> io::Result<()> {
     check(unsafe { libc::setsid() }.into()).map(drop)
 }
 
-/// The signals as a new program expects them: none blocked, none ignored. Rust's runtime ignores `SIGPIPE`.
+/// The signals as a new program expects them: none blocked, none ignored. Rust's runtime ignores `SIGPIPE`, and those
+/// that the C library keeps for itself (32 and 33) may have been inherited ignored, which only the kernel's own call undoes.
 pub(crate) fn reset_signals() {
-    // SAFETY: the structures are plain data for which zeros are a valid value (no flags, SIG_DFL, an empty set).
+    const LAST_SIGNAL: i32 = 64;
+    const SET_BYTES: usize = 8;
+    // A `struct sigaction` of the kernel's, of which zeros mean the default action; larger than any architecture's.
+    let default = [0u64; 8];
+    // SAFETY: the kernel reads one action and one set, both of which are zeros that outlive the calls.
     unsafe {
-        let default: libc::sigaction = std::mem::zeroed();
-        for signal in 1..=libc::SIGRTMAX() {
-            // Refused for SIGKILL, SIGSTOP and those the C library keeps for itself, which none can change.
-            libc::sigaction(signal, &raw const default, ptr::null_mut());
+        for signal in 1..=LAST_SIGNAL {
+            // Refused for SIGKILL and SIGSTOP, which none can change.
+            let none = ptr::null_mut::<u64>();
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                none,
+                SET_BYTES,
+            );
         }
-        let none: libc::sigset_t = std::mem::zeroed();
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+        let none = ptr::null_mut::<u64>();
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            default.as_ptr(),
+            none,
+            SET_BYTES,
+        );
     }
 }
 
@@ -245,7 +262,7 @@ pub(crate) fn exit_now(code: i32) -> ! {
 /// Sets one of the process's own switches (`PR_SET_*`).
 pub(crate) fn set_process_switch(option: i32, value: u64) -> io::Result<()> {
     // SAFETY: used only with options whose argument is a number.
-    check(unsafe { libc::prctl(option, value, 0, 0, 0) }.into()).map(drop)
+    check(unsafe { libc::prctl(option, value, 0u64, 0u64, 0u64) }.into()).map(drop)
 }
 
 /// Leaves the session keyring that was inherited for an empty one.

@@ -67,7 +67,7 @@ fn terminal() {
             )
             .unwrap();
         assert_eq!(
-            read_terminal(started.console.unwrap()),
+            read_terminal(&started.console.unwrap()),
             "/dev/pts/0\n10 20\nx\n"
         );
         assert_eq!(wait(started.pid), 0);
@@ -132,8 +132,10 @@ fn ended() {
     sleeper().run_with(|container, started| {
         container.signal_all(libc::SIGKILL).unwrap();
         // It is a zombie from here on, and is buried by the sandbox.
+        // SAFETY: zeros are a valid siginfo.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
         let id = started.pid.unsigned_abs();
+        // SAFETY: the kernel fills the structure.
         unsafe {
             libc::waitid(
                 libc::P_PID,

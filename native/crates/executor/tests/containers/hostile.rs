@@ -62,6 +62,7 @@ fn passwd_fifo() {
     let mut sandbox = Sandbox::shell("echo $HOME");
     fs::remove_file(sandbox.image("etc/passwd")).unwrap();
     let path = std::ffi::CString::new(sandbox.image("etc/passwd").to_str().unwrap()).unwrap();
+    // SAFETY: the path is a C string.
     assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
     sandbox.spec["process"]["env"] = json!(["PATH=/bin"]);
     assert_eq!(sandbox.run().unwrap().stdout, "/\n");

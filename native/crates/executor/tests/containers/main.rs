@@ -8,6 +8,7 @@ mod execs;
 mod hostile;
 mod limits;
 mod sandbox;
+mod unified;
 mod views;
 
 type Case = (&'static str, fn());
@@ -22,12 +23,13 @@ fn main() {
         return;
     }
     drayman_executor::protect::seal_self().expect("the binary runs sealed");
-    let tables: [&[Case]; 5] = [
+    let tables: [&[Case]; 6] = [
         commands::CASES,
         views::CASES,
         execs::CASES,
         limits::CASES,
         hostile::CASES,
+        unified::CASES,
     ];
     let mut failed = Vec::new();
     for (name, case) in tables
@@ -36,6 +38,7 @@ fn main() {
         .filter(|(name, _)| name.contains(&wanted))
     {
         // Longer than any case takes on a busy machine; the default action ends the run.
+        // SAFETY: no memory is involved.
         unsafe { libc::alarm(60) };
         let passed = std::panic::catch_unwind(*case).is_ok();
         println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });

@@ -41,6 +41,7 @@ pub struct Sandbox {
     /// What the next process reads.
     pub stdin: String,
     pub seccomp: Option<Vec<u8>>,
+    pub layout: CgroupLayout,
 }
 
 pub fn is_possible() -> bool {
@@ -79,10 +80,28 @@ pub fn layout() -> CgroupLayout {
     }
 }
 
+/// The host's v2 tree, which on a hybrid host has no controllers but takes processes and device rules.
+pub fn unified_layout() -> Option<CgroupLayout> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let fields = mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>());
+    let unified = fields
+        .filter(|fields| fields[2] == "cgroup2")
+        .map(|fields| PathBuf::from(fields[1]))
+        .next()?;
+    Some(CgroupLayout {
+        mode: CgroupMode::V2,
+        controllers: BTreeMap::new(),
+        unified: Some(unified),
+    })
+}
+
 /// What the cases should have removed and did not.
 pub fn leftovers() -> Option<String> {
     let mut left = Vec::new();
-    for root in layout().controllers.values() {
+    let unified = unified_layout().and_then(|layout| layout.unified);
+    for root in layout().controllers.values().chain(&unified) {
         let directory = root.join(CGROUPS.trim_start_matches('/'));
         let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
         left.extend(
@@ -133,6 +152,7 @@ impl Sandbox {
             spec: plan(args, &format!("{CGROUPS}/{name}")),
             stdin: String::new(),
             seccomp: None,
+            layout: layout(),
         }
     }
 
@@ -169,7 +189,7 @@ impl Sandbox {
             work: self.base.join("work"),
             read_only: false,
         };
-        Container::prepare(spec, &source, &layout(), self.seccomp.clone()).unwrap()
+        Container::prepare(spec, &source, &self.layout, self.seccomp.clone()).unwrap()
     }
 
     /// Runs the container to its end.
@@ -197,6 +217,7 @@ impl Sandbox {
         let started = container.start(&stdio).unwrap();
         let answer =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| with(&container, &started)));
+        // SAFETY: no memory is involved, and the process is our child, not reaped yet.
         unsafe { libc::kill(started.pid, libc::SIGKILL) };
         wait(started.pid);
         container.destroy().unwrap();
@@ -207,7 +228,7 @@ impl Sandbox {
     pub fn run_on_terminal(&self, size: Option<(u16, u16)>) -> (i32, String) {
         let mut container = self.prepare();
         let answer = container.start(&StdioPlan::Terminal { size });
-        let answer = answer.map(|started| (started.pid, read_terminal(started.console.unwrap())));
+        let answer = answer.map(|started| (started.pid, read_terminal(&started.console.unwrap())));
         let answer = answer.map(|(pid, shown)| (wait(pid), shown));
         container.destroy().unwrap();
         answer.unwrap()
@@ -232,7 +253,7 @@ pub fn process(args: &[&str]) -> Value {
 }
 
 /// What a terminal shows until nobody has it open any more.
-pub fn read_terminal(console: OwnedFd) -> String {
+pub fn read_terminal(console: &OwnedFd) -> String {
     let mut shown = Vec::new();
     let mut buffer = [0u8; 1024];
     // The kernel answers EIO, not the end, when the last slave is closed.
@@ -245,6 +266,7 @@ pub fn read_terminal(console: OwnedFd) -> String {
 pub fn wait(pid: i32) -> i32 {
     let mut status = 0;
     assert_eq!(
+        // SAFETY: the kernel writes one int.
         unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) },
         pid
     );
@@ -258,9 +280,11 @@ pub fn wait(pid: i32) -> i32 {
 fn pipe() -> (OwnedFd, OwnedFd) {
     let mut ends = [0; 2];
     assert_eq!(
+        // SAFETY: the kernel writes two descriptors.
         unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) },
         0
     );
+    // SAFETY: the descriptors are new, and nobody else's.
     unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) }
 }
 
@@ -271,15 +295,16 @@ fn with_pipes(
     let ((in_read, in_write), (out_read, out_write), (err_read, err_write)) =
         (pipe(), pipe(), pipe());
     assert!(stdin.len() < 4096);
+    // SAFETY: the kernel reads the text's own length.
     let written = unsafe { libc::write(in_write.as_raw_fd(), stdin.as_ptr().cast(), stdin.len()) };
     assert_eq!(written.unsigned_abs(), stdin.len());
     drop(in_write);
-    let stdio = StdioPlan::Pipes {
+    let plan = StdioPlan::Pipes {
         stdin: in_read.as_fd(),
         stdout: out_write.as_fd(),
         stderr: err_write.as_fd(),
     };
-    let started = start(&stdio)?;
+    let started = start(&plan)?;
     drop((in_read, out_write, err_write));
     let (mut stdout, mut stderr) = (String::new(), String::new());
     File::from(out_read).read_to_string(&mut stdout).unwrap();

@@ -151,11 +151,13 @@ fn recursive_binds() {
         let inner =
             std::ffi::CString::new(sandbox.outside("source/once").to_str().unwrap()).unwrap();
         let tmpfs = c"tmpfs".as_ptr();
+        // SAFETY: the strings are C strings.
         let mounted = unsafe { libc::mount(tmpfs, inner.as_ptr(), tmpfs, 0, std::ptr::null()) };
         assert_eq!(mounted, 0);
         fs::create_dir(sandbox.outside("source/once/below")).unwrap();
         let outcome = sandbox.run();
         assert_eq!(
+            // SAFETY: the path is a C string.
             unsafe { libc::umount2(inner.as_ptr(), libc::MNT_DETACH) },
             0
         );
