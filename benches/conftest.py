@@ -18,6 +18,8 @@ from benches.engines import Engine, dockerd, drayman
 STARTERS = {"drayman": drayman, "dockerd": dockerd}
 
 
+# Before xdist looks for groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep benches on one worker: they share names on the host, and would measure each other."""
     here = Path(__file__).parent
