@@ -33,6 +33,8 @@ demo: venv ## Start an engine of its own and do the main job before your eyes
 
 test: venv lint ## Run everything that CI runs
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
+	# Benches as tests, on one worker: they share names on the host.
+	$(PYTHON) -m pytest -q benches
 
 lint: venv ## Check style, types and the directions of imports
 	$(VENV)/bin/ruff check .

@@ -18,16 +18,6 @@ from benches.engines import Engine, dockerd, drayman
 STARTERS = {"drayman": drayman, "dockerd": dockerd}
 
 
-# Before xdist looks for groups.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep benches on one worker: they share names on the host, and would measure each other."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("benches"))
-
-
 class Sizes(msgspec.Struct, frozen=True):
     """How much work a bench does."""
 
