@@ -26,7 +26,7 @@ from drayman.errors import NotFound
 from drayman.model.event import Event
 from tests.api.client import PATIENCE_S
 from tests.api.conftest import Running
-from tests.api.fake import CONTAINER_ID, Fake, Payload
+from tests.api.fake import CONTAINER_ID, Fake, Payload, waiting
 
 GO_DIRECTORY = 1 << 31
 
@@ -233,7 +233,7 @@ def test_cli_runs(cli: CommandLine, engine: Fake) -> None:
         await asyncio.to_thread(started.wait, PATIENCE_S)
         return 7, ""
 
-    engine.answers["container_wait"] = lambda name, condition: outcome
+    engine.answers["container_wait"] = waiting(outcome)
     engine.answers["container_start"] = lambda name: started.set()
     streams = Streams(engine, frame(1, b"hello\n"))
     found = cli("run", "--rm", "busybox", "true")

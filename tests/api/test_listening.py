@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from drayman.errors import InvalidParameter, NotFound
 from drayman.model.event import Event
 from tests.api.client import PATIENCE_S, Client
 from tests.api.conftest import Running
-from tests.api.fake import CONTAINER_ID, Fake, Payload
+from tests.api.fake import CONTAINER_ID, Fake, Payload, Wait, waiting
 
 START = Event(
     type="container",
@@ -47,7 +47,7 @@ def endless(engine: Fake) -> Endless:
     one = Endless()
     engine.answers["events"] = [START, one.wait]
     engine.answers["container_stats"] = [{"name": "/box"}, one.wait]
-    engine.answers["container_wait"] = lambda name, condition: one.wait
+    engine.answers["container_wait"] = waiting(one.wait)
     return one
 
 
@@ -87,7 +87,7 @@ def test_waiting_does_not(client: Client, engine: Fake) -> None:
         await asyncio.to_thread(go.wait, PATIENCE_S)
         return 7, ""
 
-    engine.answers["container_wait"] = lambda name, condition: outcome
+    engine.answers["container_wait"] = waiting(outcome)
     client.request("POST", "/containers/box/wait")
     assert client.head()[0] == 200
     client.socket.shutdown(socket.SHUT_WR)
@@ -97,11 +97,11 @@ def test_waiting_does_not(client: Client, engine: Fake) -> None:
     assert client.is_closed
 
 
-def outcome(code: int, error: str) -> Callable[..., Callable[[], Awaitable[tuple[int, str]]]]:
+def outcome(code: int, error: str) -> Callable[..., Wait]:
     async def wait() -> tuple[int, str]:
         return code, error
 
-    return lambda name, condition: wait
+    return waiting(wait)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,29 @@ def test_what_wait_answers(
 ) -> None:
     engine.answers["container_wait"] = outcome(3, error)
     assert client.ask("POST", f"/containers/box{path}").body == body
-    assert engine.asks("container_wait")[0][0] == ("box", condition)
+    assert engine.asks("container_wait")[0][0][:2] == ("box", condition)
     assert client.ask("GET", "/_ping").status == 200
+
+
+def test_whoever_waits_is_answered_once(client: Client, engine: Fake) -> None:
+    async def over() -> tuple[int, str]:
+        return 3, ""
+
+    wait = Wait(over)
+    engine.answers["container_wait"] = lambda name, condition, caller: wait
+    client.ask("POST", "/containers/box/wait")
+    assert wait.closed.wait(PATIENCE_S)
+    assert wait.told.is_set()
+
+
+def test_whoever_leaves_was_not_answered(running: Running, endless: Endless) -> None:
+    wait = Wait(endless.wait)
+    running.engine.answers["container_wait"] = lambda name, condition, caller: wait
+    with running.client() as client:
+        client.request("POST", "/containers/box/wait")
+        assert client.head()[0] == 200
+    assert wait.closed.wait(PATIENCE_S)
+    assert not wait.told.is_set()
 
 
 def test_wait_of_old(client: Client, engine: Fake) -> None:
@@ -132,7 +153,7 @@ def test_wait_of_old(client: Client, engine: Fake) -> None:
     removed = client.ask("POST", "/v1.33/containers/box/wait?condition=removed")
     assert (removed.status, removed.body) == (200, b"")
     assert client.ask("POST", "/v1.29/containers/box/wait?condition=nonsense").status == 200
-    assert engine.asks("container_wait")[-1][0] == ("box", "not-running")
+    assert engine.asks("container_wait")[-1][0][:2] == ("box", "not-running")
 
 
 def test_wait_errors(client: Client, engine: Fake) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.api.client import PATIENCE_S
 from tests.api.conftest import Running
-from tests.api.fake import Payload
+from tests.api.fake import Payload, waiting
 
 BULK = b"0123456789abcdef" * 65536
 
@@ -32,7 +32,7 @@ def test_leaving_ends_what_waits(on_tcp: Running, method: str, path: str) -> Non
         finally:
             ended.set()
 
-    on_tcp.engine.answers["container_wait"] = lambda name, condition: for_ever
+    on_tcp.engine.answers["container_wait"] = waiting(for_ever)
     on_tcp.engine.answers["events"] = [for_ever]
     on_tcp.engine.answers["container_logs"] = Payload(b"x", then=for_ever)
     with on_tcp.client() as client:

@@ -43,33 +43,33 @@ check "run -it: through the crash" 0 "$(code terminal 'expect:late' -- docker ru
 wait $helper
 
 # --- exec and attach
-docker run -d --name e -p 127.0.0.1::80 busybox sh -c 'echo page >/index.html; exec httpd -f -p 80 -h /' >/dev/null
-docker exec e sh -c "$gate; echo late; exit 5" >"$work/o" & pid=$!
-until_ sh -c 'docker top e | grep -q "sleep 0.02"'; crash; go e; wait $pid; check "exec: its code" 5 $?
+docker run -d --name web -p 127.0.0.1::80 busybox sh -c 'echo page >/index.html; exec httpd -f -p 80 -h /' >/dev/null
+docker exec web sh -c "$gate; echo late; exit 5" >"$work/o" & pid=$!
+until_ sh -c 'docker top web | grep -q "sleep 0.02"'; crash; go web; wait $pid; check "exec: its code" 5 $?
 check "exec: its output" late "$(cat "$work/o")"
-docker run -d -i --name a busybox sh -c 'read x; echo got $x; read y; echo got $y; exit 9' >/dev/null
-mkfifo "$work/in2"; docker attach a <"$work/in2" >"$work/o" & pid=$!
-exec 9>"$work/in2"; echo one >&9; until_ grep -q one "$work/o"; crash; echo two >&9; exec 9>&-
-wait $pid; check "attach: its code" 9 $?
+docker run -d -i --name fed busybox sh -c 'read x; echo got $x; read y; echo got $y; exit 9' >/dev/null
+mkfifo "$work/in2"; docker attach fed <"$work/in2" >"$work/o" & pid=$!
+exec 9>"$work/in2"; echo one >&9; until_ grep -q one "$work/o"; crash; echo two >&9; wait $pid; check "attach: its code" 9 $?
+exec 9>&-
 check "attach: fed and shown" "got one got two" "$(tr '\n' ' ' <"$work/o" | sed 's/ $//')"
 
 # --- what the next engine knows
-docker run -d --name w busybox sh -c "$gate; exit 3" >/dev/null
-crash; go w; check "wait: the code" 3 "$(docker wait w)"
-address=$(docker port e 80 | head -1)
+docker run -d --name left busybox sh -c "$gate; exit 3" >/dev/null
+crash; go left; check "wait: the code" 3 "$(docker wait left)"
+address=$(docker port web 80 | head -1)
 check "a published port goes on" page "$(curl -sf "http://$address/")"
-docker pause e >/dev/null; crash; check "paused is paused" true "$(docker inspect -f '{{.State.Paused}}' e)"
-docker unpause e >/dev/null; check "and can be thawed" page "$(docker exec e cat /index.html)"
-holds "cp into it" docker cp "$work/o" e:/copied
-check "diff of it" "A /copied" "$(docker diff e | grep copied)"
-check "stop it" 0 "$(docker stop -t 1 e >/dev/null; echo $?)"
-crash; check "stopped stays stopped" exited "$(docker inspect -f '{{.State.Status}}' e)"
-check "start it again" running "$(docker start e >/dev/null; docker inspect -f '{{.State.Status}}' e)"
+docker pause web >/dev/null; crash; check "paused is paused" true "$(docker inspect -f '{{.State.Paused}}' web)"
+docker unpause web >/dev/null; check "and can be thawed" page "$(docker exec web cat /index.html)"
+holds "cp into it" docker cp "$work/o" web:/copied
+check "diff of it" "A /copied" "$(docker diff web | grep copied)"
+check "stop it" 0 "$(docker stop -t 1 web >/dev/null; echo $?)"
+crash; check "stopped stays stopped" exited "$(docker inspect -f '{{.State.Status}}' web)"
+check "start it again" running "$(docker start web >/dev/null; docker inspect -f '{{.State.Status}}' web)"
 docker run -d --name gone busybox sleep 1000 >/dev/null
 pid=$(docker inspect -f '{{.State.Pid}}' gone); kill -STOP "$(cat "$place/supervisor.pid")"; kill -9 "$pid"; kill -CONT "$(cat "$place/supervisor.pid")"
 crash; check "died meanwhile: its code" 137 "$(docker inspect -f '{{.State.ExitCode}}' gone)"
 crash; crash; crash
-check "many crashes, the same containers" 6 "$(docker ps -aq | wc -l)"
+check "many crashes, the same containers" 5 "$(docker ps -aq | wc -l)"
 docker rm -f $(docker ps -aq) >/dev/null
 check "nothing is left" "" "$(docker ps -aq)"
 summary

@@ -26,6 +26,8 @@ def start(listener: socket.socket, place: Path, arguments: list[str]) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.dup2(listener.fileno(), FIRST_SOCKET)
+    # It may have that number already, and then stays close-on-exec.
+    os.set_inheritable(FIRST_SOCKET, True)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
     os.execv(sys.executable, [sys.executable, "-m", "drayman", "serve", "-H", "fd://", *arguments])

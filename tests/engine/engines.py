@@ -74,10 +74,14 @@ class EngineServer:
                 stderr=log,
             )
 
-    def crash(self) -> None:
-        """Kill the engine, as nobody could prevent, and start another."""
+    def kill(self) -> None:
+        """End the engine as nobody could prevent."""
         self.process.kill()
         self.process.wait()
+
+    def crash(self) -> None:
+        """Kill the engine and start another."""
+        self.kill()
         self.start()
         self.api("GET", "/_ping")
 
@@ -148,6 +152,11 @@ class EngineServer:
         assert status == 200, answer
         state: dict[str, Any] = answer["State"]
         return state
+
+    def shim(self, container: str) -> int:
+        """The pid of its shim."""
+        parent = Path(f"/proc/{self.state(container)['Pid']}/stat").read_text()
+        return int(parent.rsplit(")", 1)[1].split()[1])
 
     def events(self, **filters: list[str]) -> list[dict[str, Any]]:
         """What has happened so far, as far as the filters let it through."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import socket
 
+import pytest
 from tests.engine.engines import TIMEOUT_S, EngineServer, until
 
 
@@ -26,10 +29,13 @@ class Waiter:
             part = self._socket.recv(4096)
             assert part, self._answer
             self._answer += part
-        self._socket.close()
+        self.leave()
         chunk = self._answer.split(b"\r\n\r\n", 1)[1].split(b"\r\n")[1]
         document: dict[str, object] = json.loads(chunk)
         return document
+
+    def leave(self) -> None:
+        self._socket.close()
 
 
 def test_not_running_answers_at_once_for_one_that_never_ran(engine_server: EngineServer) -> None:
@@ -68,6 +74,80 @@ def test_entering_the_back_off_wakes(engine_server: EngineServer) -> None:
     assert waiter.result() == {"StatusCode": 2}
     engine_server.api("POST", f"/containers/{container}/stop")
     until(lambda: engine_server.state(container)["Status"] == "exited")
+
+
+GATE = "until [ -e /go ]; do sleep 0.01; done; exit 6"
+
+
+@pytest.mark.parametrize("condition", ["not-running", "next-exit", "removed"])
+def test_a_waiter_survives_the_engine(engine_server: EngineServer, condition: str) -> None:
+    container = engine_server.running(
+        "sh", "-c", GATE, HostConfig={"AutoRemove": condition == "removed"}
+    )
+    waiter = Waiter(engine_server, container, condition)
+    engine_server.crash()
+    engine_server.docker("exec", container, "touch", "/go")
+    assert waiter.result() == {"StatusCode": 6}
+    # Whoever has the answer finds it true.
+    if condition == "removed":
+        assert engine_server.api("GET", f"/containers/{container}/json")[0] == 404
+    else:
+        assert engine_server.state(container)["ExitCode"] == 6
+
+
+def test_a_waiter_from_before_the_start_survives_many(engine_server: EngineServer) -> None:
+    container = engine_server.create("sh", "-c", GATE)
+    waiter = Waiter(engine_server, container, "next-exit")
+    engine_server.api("POST", f"/containers/{container}/start")
+    engine_server.crash()
+    engine_server.crash()
+    engine_server.docker("exec", container, "touch", "/go")
+    assert waiter.result() == {"StatusCode": 6}
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+@pytest.mark.parametrize("automatic", [False, True])
+def test_a_waiter_is_answered_without_an_engine(
+    engine_server: EngineServer, end: str, automatic: bool
+) -> None:
+    container = engine_server.running(
+        "sh", "-c", "sleep 0.5; exit 6", HostConfig={"AutoRemove": automatic}
+    )
+    waiter = Waiter(engine_server, container, "removed" if automatic else "next-exit")
+    getattr(engine_server, end)()
+    try:
+        assert waiter.result() == {"StatusCode": 6}
+    finally:
+        engine_server.start()
+
+
+def test_a_waiter_of_a_failed_removal_learns_of_it_after_a_crash(
+    engine_server: EngineServer,
+) -> None:
+    container = engine_server.running("sh", "-c", GATE, HostConfig={"AutoRemove": True})
+    waiter = Waiter(engine_server, container, "removed")
+    engine_server.crash()
+    aside = engine_server.root / "tmp" / f"removed-{container}"
+    (aside / "in-the-way").mkdir(parents=True)
+    engine_server.docker("exec", container, "touch", "/go")
+    answer = waiter.result()
+    assert answer["StatusCode"] == 6
+    assert "not empty" in str(answer["Error"])
+    shutil.rmtree(aside)
+
+
+def test_clients_that_left_are_forgotten(engine_server: EngineServer) -> None:
+    container = engine_server.running("sh", "-c", GATE)
+    waiters = [Waiter(engine_server, container, "next-exit") for _ in range(20)]
+    shim = engine_server.shim(container)
+    open_files = len(os.listdir(f"/proc/{shim}/fd"))
+    for waiter in waiters[:10]:
+        waiter.leave()
+    until(lambda: len(os.listdir(f"/proc/{shim}/fd")) <= open_files - 20, "held")
+    engine_server.crash()
+    for waiter in waiters[10:]:
+        waiter.leave()
+    until(lambda: len(os.listdir(f"/proc/{shim}/fd")) <= open_files - 40 + 1, "held")
 
 
 def test_an_unknown_condition_is_400(engine_server: EngineServer) -> None:

@@ -7,7 +7,7 @@ client wrote: a full id, a name, or a unique prefix of an id.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 import msgspec
@@ -53,6 +53,30 @@ class Session(msgspec.Struct, frozen=True):
 
     fd: int
     early: bytes = b""
+
+
+class Caller(Protocol):
+    """The connection of a client that waits for an answer."""
+
+    @property
+    def chunked(self) -> bool:
+        """How the answer's body is framed: in HTTP chunks, or ended by the connection's end."""
+
+    def fileno(self) -> int:
+        """The connection's descriptor, which stays the API's. OSError when it is gone."""
+
+
+class Wait(Protocol):
+    """A client that waits for a container's end."""
+
+    async def outcome(self) -> tuple[int, str]:
+        """The exit code and the error text, empty for none."""
+
+    def answered(self) -> None:
+        """The client has its answer: nobody else needs to give it one."""
+
+    def close(self) -> None:
+        """Wait no more."""
 
 
 # ---------------------------------------------------------------- exec
@@ -184,12 +208,10 @@ class StateBackend(Protocol):
     async def container_resize(self, name: str, height: int, width: int) -> None:
         """Set the size of its terminal."""
 
-    async def container_wait(
-        self, name: str, condition: str
-    ) -> Callable[[], Any]:  # Callable[[], Awaitable[tuple[int, str]]]
-        """Register a waiter now; the result, awaited, gives exit code and error text.
+    async def container_wait(self, name: str, condition: str, caller: Caller | None) -> Wait:
+        """Register a waiter now, for ``not-running``, ``next-exit`` or ``removed``.
 
-        ``condition``: ``not-running``, ``next-exit`` or ``removed``.
+        The ``caller``, where there is one, is kept should the engine die, and answered.
         """
 
     async def container_remove(self, name: str, *, force: bool, volumes: bool, link: bool) -> None:

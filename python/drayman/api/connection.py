@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
-from drayman.api.backend import Download, Framing, Session
+from drayman.api.backend import Caller, Download, Framing, Session
 from drayman.api.pumped import Pumped
 
 T = TypeVar("T")
@@ -35,6 +35,10 @@ class Connection(Protocol):
 
     async def detach(self, head: bytes) -> Session:
         """Write a head and give the connection away."""
+
+    @property
+    def caller(self) -> Caller | None:
+        """The client, for those who can answer it should this process die; None: nobody can."""
 
     async def while_there(self, work: Awaitable[Any], *, half_close: bool) -> bool:
         """Await ``work`` as long as the client is there; False if that was cut short."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 
 from starlette.responses import Response
@@ -103,17 +104,24 @@ async def wait(call: Call) -> Response:
     condition = call.text("condition") if call.at_least("1.30") else ""
     if condition and condition not in WAIT_CONDITIONS:
         raise InvalidParameter(f"invalid condition: {quote(condition)}")
-    outcome = await call.backend.container_wait(call.name, condition or WAIT_CONDITIONS[0])
+    wait = await call.backend.container_wait(
+        call.name, condition or WAIT_CONDITIONS[0], call.connection.caller
+    )
 
     async def document() -> AsyncIterator[bytes]:
-        exit_code, error = await outcome()
-        # From 1.30 to 1.33 a failed removal is told by an empty answer.
-        if error and condition == "removed" and not call.at_least("1.34"):
-            return
-        answer = {"StatusCode": exit_code, **({"Error": {"Message": error}} if error else {})}
-        yield go_json.dumps_escaped(answer)
+        with contextlib.closing(wait):
+            # Registered: a generator that has begun is sure to be closed.
+            yield b""
+            exit_code, error = await wait.outcome()
+            # From 1.30 to 1.33 a failed removal is told by an empty answer.
+            if not error or condition != "removed" or call.at_least("1.34"):
+                told = {"Error": {"Message": error}} if error else {}
+                yield go_json.dumps_escaped({"StatusCode": exit_code, **told})
+            wait.answered()
 
-    return Streamed(document(), listens=False, incomplete=True)
+    parts = document()
+    await anext(parts)
+    return Streamed(parts, listens=False, incomplete=True)
 
 
 async def remove(call: Call) -> Response:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from drayman.api.backend import Download, Framing, Session
+from drayman.api.backend import Caller, Download, Framing, Session
 from drayman.errors import Unimplemented
 
 T = TypeVar("T")
@@ -24,6 +24,9 @@ PUMP_BYTES = 256 << 10
 
 class Pumped:
     """One request's connection, seen through ASGI."""
+
+    # Over ASGI nobody else can answer.
+    caller: Caller | None = None
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope = scope

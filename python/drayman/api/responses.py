@@ -102,19 +102,19 @@ class Streamed(Response):
         """Send it."""
 
         async def pass_on() -> None:
-            async with closing(self._parts) as parts:
-                async for part in parts:
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
+            async for part in self._parts:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
 
         connection = connection_of(scope, receive, send)
-        await send(_start(self))
-        try:
-            ended = await connection.while_there(pass_on(), half_close=self._listens)
-        except Exception:
-            # The head is out: a cut answer is all that can still tell of it.
-            log.exception("%s %s failed after its head", scope["method"], scope["path"])
-            connection.abort()
-            return
+        async with closing(self._parts):
+            await send(_start(self))
+            try:
+                ended = await connection.while_there(pass_on(), half_close=self._listens)
+            except Exception:
+                # The head is out: a cut answer is all that can still tell of it.
+                log.exception("%s %s failed after its head", scope["method"], scope["path"])
+                connection.abort()
+                return
         if ended or not self._incomplete:
             await send({"type": "http.response.body"})
         else:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from drayman.api.backend import Download, Framing, Session
+from drayman.api.backend import Caller, Download, Framing, Session
 from drayman.api.connection import ClientGone
 
 if TYPE_CHECKING:
@@ -45,10 +45,9 @@ class Wire:
 
     async def send(self, download: Download, *, listens: bool) -> bool:
         """Let a download write to the connection, after the head; False if it was cut short."""
-        chunked = self._cycle.scope["http_version"] != "1.0"
         async with self._lent() as lent:
             _widen(lent)
-            work = download.send(lent.fileno(), chunked=chunked)
+            work = download.send(lent.fileno(), chunked=self.chunked)
             return await self.while_there(work, half_close=listens)
 
     async def receive(self, reader: Callable[[int, Framing], Awaitable[tuple[Any, bytes]]]) -> Any:
@@ -81,12 +80,30 @@ class Wire:
             raise ClientGone
         transport.write(head)
         await self._drained()
-        fd = os.dup(self._fileno())
+        fd = os.dup(self.fileno())
         early = self._protocol.take_held()
         self._cycle.response_started = self._cycle.response_complete = True
         # Closes the loop's own descriptor, without a shutdown(2).
         transport.abort()
         return Session(fd=fd, early=early)
+
+    @property
+    def caller(self) -> Caller:
+        """This, for those who can answer the client should this process die."""
+        return self
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the answer's body goes out in chunks."""
+        return bool(self._cycle.scope["http_version"] != "1.0")
+
+    def fileno(self) -> int:
+        """The descriptor under the transport. Raises ClientGone."""
+        transport = self._protocol.transport
+        if transport.is_closing():
+            raise ClientGone
+        fileno: int = transport.get_extra_info("socket").fileno()
+        return fileno
 
     async def while_there(self, work: Awaitable[Any], *, half_close: bool) -> bool:
         """Await ``work`` as long as the client is there and the server does not stop.
@@ -100,7 +117,7 @@ class Wire:
         front.listeners.add(task)
         try:
             if not front.stopping:
-                with front.hangups.watch(self._fileno(), task.cancel, half_close=half_close):
+                with front.hangups.watch(self.fileno(), task.cancel, half_close=half_close):
                     await asyncio.wait({task})
         except ClientGone:
             pass
@@ -124,7 +141,7 @@ class Wire:
         """The connection, of which the loop keeps its hands meanwhile."""
         self._protocol.flow.pause_reading()
         await self._drained()
-        lent = socket.socket(fileno=os.dup(self._fileno()))
+        lent = socket.socket(fileno=os.dup(self.fileno()))
         front = self._protocol.front
         front.lent.add(lent)
         try:
@@ -150,13 +167,6 @@ class Wire:
             await asyncio.sleep(DRAIN_POLL_S)
         if transport.is_closing():
             raise ClientGone
-
-    def _fileno(self) -> int:
-        transport = self._protocol.transport
-        if transport.is_closing():
-            raise ClientGone
-        fileno: int = transport.get_extra_info("socket").fileno()
-        return fileno
 
 
 def _widen(connection: socket.socket) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from drayman.api.backend import (
     AttachOptions,
+    Caller,
     Download,
     ExecRequest,
     ExecStartRequest,
@@ -17,6 +18,7 @@ from drayman.api.backend import (
     LogOptions,
     PathStat,
     Session,
+    Wait,
 )
 from drayman.config import Config
 from drayman.engine.blocking import blocking
@@ -165,10 +167,8 @@ class Engine:
     async def container_resize(self, name: str, height: int, width: int) -> None:
         await self._verbs.attaching.resize(name, height, width)
 
-    async def container_wait(
-        self, name: str, condition: str
-    ) -> Callable[[], Awaitable[tuple[int, str]]]:
-        return self._verbs.waiting.register(name, condition)
+    async def container_wait(self, name: str, condition: str, caller: Caller | None) -> Wait:
+        return await self._verbs.waiting.register(name, condition, caller)
 
     async def container_remove(self, name: str, *, force: bool, volumes: bool, link: bool) -> None:
         await self._finish(

@@ -103,6 +103,7 @@ class Recovery:
             error="",
             **started,
         )
+        await entry.waits.adopt(shim, status.orphans)
         await blocking(self._adopt_execs, entry, status.execs)
 
     def _status_of_living(self, entry: Entry) -> str:

@@ -18,7 +18,7 @@ from drayman.engine.lifecycle import REMOVING, allows, follow
 from drayman.engine.moments import parse_ns
 from drayman.engine.pending import close_all
 from drayman.engine.stopping import Stopping
-from drayman.engine.waiting import Outcome
+from drayman.engine.waiting import REMOVED, Outcome
 from drayman.errors import Conflict, DraymanError, InvalidParameter, NotFound, System
 
 _PRUNE_FILTERS = frozenset(("label", "label!", "until"))
@@ -44,9 +44,9 @@ class Removing:
             await self._stopping.kill_for_removal(entry)
         if force and entry.state.status == REMOVING:
             # Someone else, or --rm, is at it: what was asked for happens.
-            outcome = await entry.waits.for_removal()
-            if outcome.error:
-                raise System(f"cannot remove container {entry.id}: {outcome.error}")
+            _, error = await entry.waits.add(REMOVED).outcome()
+            if error:
+                raise System(f"cannot remove container {entry.id}: {error}")
             return
         follow(entry.record, "remove", asked=name)
         async with entry.lock:

@@ -93,6 +93,7 @@ class Starting:
         try:
             for one in entry.pending:
                 await hand_over(shim, record, one)
+            await entry.waits.entrust(shim)
             started = await shim.start()
         except StartError:
             # It takes down what it made, and leaves.

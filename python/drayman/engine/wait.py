@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
+from drayman.api.backend import Caller
 from drayman.engine.context import Context
-from drayman.engine.waiting import NOT_RUNNING, REMOVED, check_condition
+from drayman.engine.waiting import NOT_RUNNING, REMOVED, Outcome, Waiter, check_condition
 
 
 class Waiting:
@@ -14,21 +13,19 @@ class Waiting:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def register(self, name: str, condition: str) -> Callable[[], Awaitable[tuple[int, str]]]:
-        """Wait from now on; the result, awaited, gives exit code and error text."""
+    async def register(self, name: str, condition: str, caller: Caller | None) -> Waiter:
+        """Wait from now on; see `drayman.api.backend.ContainerBackend.container_wait`."""
         condition = check_condition(condition)
         entry = self._context.containers.find(name)
         state = entry.state
         if condition == NOT_RUNNING and not state.running:
-
-            async def at_once() -> tuple[int, str]:
-                return state.exit_code, state.error
-
-            return at_once
-        future = entry.waits.for_removal() if condition == REMOVED else entry.waits.for_exit()
-
-        async def outcome() -> tuple[int, str]:
-            found = await future
-            return found.exit_code, found.error
-
-        return outcome
+            waiter = Waiter()
+            waiter.wake(Outcome(state.exit_code, state.error))
+            return waiter
+        if condition == REMOVED and not entry.record.host_config.auto_remove:
+            # Its shim, which could answer, leaves at the exit.
+            caller = None
+        waiter = entry.waits.add(condition, caller)
+        if entry.shim is not None:
+            await waiter.entrust(entry.shim)
+        return waiter

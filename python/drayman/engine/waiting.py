@@ -1,16 +1,31 @@
-"""Clients that wait for a container's end."""
+"""Clients that wait for a container's end, be it the death of this engine that comes first.
+
+Each is also known to the container's shim, which holds a copy of its connection and the
+reading end of a *lifeline*, a pipe of ours. Who has answered a client says so there; the pipe
+of an engine that died ends without a word, and another engine or the shim answers.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+from collections.abc import Iterator
 
 import msgspec
 
-from drayman.errors import InvalidParameter
+from drayman.api.backend import Caller
+from drayman.errors import DraymanError, InvalidParameter
+from drayman.model import go_json
+from drayman.runtime.messages import Orphans
+from drayman.runtime.shim import Shim
 
 NOT_RUNNING = "not-running"
 NEXT_EXIT = "next-exit"
 REMOVED = "removed"
+
+# Any word that is no JSON document.
+_ANSWERED = b"answered"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -19,30 +34,128 @@ class Outcome(msgspec.Struct, frozen=True):
     exit_code: int
     error: str = ""
 
+    def document(self) -> dict[str, object]:
+        """The answer's body."""
+        told = {"Error": {"Message": self.error}} if self.error else {}
+        return {"StatusCode": self.exit_code, **told}
+
+
+class Waiter:
+    """One client, or all those that another engine left with a shim.
+
+    Implements `drayman.api.backend.Wait`.
+    """
+
+    def __init__(self, until: str = "exit", caller: Caller | None = None) -> None:
+        self.until = until
+        self._caller = caller
+        self._future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._keeper: Shim | None = None
+        self._lifelines: list[int] = []
+
+    @property
+    def done(self) -> bool:
+        """Whether nobody waits any more."""
+        return self._future.done()
+
+    async def outcome(self) -> tuple[int, str]:
+        """The exit code and the error text."""
+        found = await self._future
+        return found.exit_code, found.error
+
+    def wake(self, outcome: Outcome) -> None:
+        """What was waited for has come."""
+        if not self._future.done():
+            self._future.set_result(outcome)
+
+    async def entrust(self, shim: Shim) -> None:
+        """Leave the client to a shim, should this engine die; once for each run."""
+        if self._caller is None or self._keeper is shim:
+            return
+        self._keeper = shim
+        # The client is gone, or the shim: then there is nobody to answer, or we are to do it.
+        with contextlib.suppress(DraymanError, OSError), self._lifeline() as reading:
+            await shim.keep(
+                self._caller.fileno(), reading, until=self.until, chunked=self._caller.chunked
+            )
+
+    async def adopt(self, shim: Shim) -> None:
+        """Answer, from now on, the clients that a dead engine left with its shim."""
+        with self._lifeline() as reading:
+            await shim.adopt(reading, until=self.until)
+        self._future.add_done_callback(lambda _: self._answer_adopted())
+
+    def answered(self) -> None:
+        """The client has its answer."""
+        self._say(_ANSWERED)
+
+    def close(self) -> None:
+        """Wait no more; a client that was not answered is left to its shim."""
+        self._future.cancel()
+        for lifeline in self._lifelines:
+            os.close(lifeline)
+        self._lifelines.clear()
+
+    def _answer_adopted(self) -> None:
+        if not self._future.cancelled():
+            self._say(go_json.dumps_escaped(self._future.result().document()))
+        self.close()
+
+    def _say(self, words: bytes) -> None:
+        for lifeline in self._lifelines:
+            # The shim lets go of a client that hung up, and of its lifeline.
+            with contextlib.suppress(BrokenPipeError):
+                os.write(lifeline, words)
+
+    @contextlib.contextmanager
+    def _lifeline(self) -> Iterator[int]:
+        """The reading end of a new lifeline, while it is sent away."""
+        reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._lifelines.append(writing)
+        try:
+            yield reading
+        finally:
+            os.close(reading)
+
 
 class Waits:
-    """The waiters of one container. A waiter is a future, so a client may leave at any time."""
+    """The waiters of one container. They may leave at any time."""
 
     def __init__(self) -> None:
-        self._exit: list[asyncio.Future[Outcome]] = []
-        self._removed: list[asyncio.Future[Outcome]] = []
+        self._waiters: list[Waiter] = []
 
-    def for_exit(self) -> asyncio.Future[Outcome]:
-        """The next end of a run; entering the back-off counts, and so does removal."""
-        return _added(self._exit)
+    def add(self, condition: str, caller: Caller | None = None) -> Waiter:
+        """Wait for the container's removal, or its failure (``removed``); or for the next end
+        of a run, be it followed by a restart or by removal."""
+        self._waiters = [one for one in self._waiters if not one.done]
+        waiter = Waiter("removal" if condition == REMOVED else "exit", caller)
+        self._waiters.append(waiter)
+        return waiter
 
-    def for_removal(self) -> asyncio.Future[Outcome]:
-        """The container's removal, or its failure."""
-        return _added(self._removed)
+    async def entrust(self, shim: Shim) -> None:
+        """Leave all who wait to the shim of a new run."""
+        for waiter in list(self._waiters):
+            await waiter.entrust(shim)
+
+    async def adopt(self, shim: Shim, orphans: Orphans) -> None:
+        """Take over those who waited with a dead engine."""
+        for condition, count in ((NEXT_EXIT, orphans.exit), (REMOVED, orphans.removal)):
+            if count:
+                await self.add(condition).adopt(shim)
 
     def exited(self, outcome: Outcome) -> None:
         """A run ended: wake those who wait for it."""
-        _wake(self._exit, outcome)
+        self._wake(outcome, ("exit",))
 
     def removed(self, outcome: Outcome) -> None:
         """The container is gone, or could not be removed (``error``): wake everybody."""
-        _wake(self._exit, outcome)
-        _wake(self._removed, outcome)
+        self._wake(outcome, ("exit", "removal"))
+
+    def _wake(self, outcome: Outcome, until: tuple[str, ...]) -> None:
+        for waiter in self._waiters:
+            if waiter.until in until:
+                waiter.wake(outcome)
+        self._waiters = [one for one in self._waiters if not one.done]
 
 
 def check_condition(condition: str) -> str:
@@ -51,22 +164,3 @@ def check_condition(condition: str) -> str:
     if condition not in (NOT_RUNNING, NEXT_EXIT, REMOVED):
         raise InvalidParameter(f'invalid condition: "{condition}"')
     return condition
-
-
-def _added(waiters: list[asyncio.Future[Outcome]]) -> asyncio.Future[Outcome]:
-    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    waiters.append(future)
-
-    def forget(done: asyncio.Future[Outcome]) -> None:
-        if done in waiters:
-            waiters.remove(done)
-
-    future.add_done_callback(forget)
-    return future
-
-
-def _wake(waiters: list[asyncio.Future[Outcome]], outcome: Outcome) -> None:
-    for future in waiters:
-        if not future.done():
-            future.set_result(outcome)
-    waiters.clear()

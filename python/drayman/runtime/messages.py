@@ -79,6 +79,24 @@ class ExecSignal(Request, tag="exec_signal"):
     signal: int
 
 
+class Keep(Request, tag="keep"):
+    """Keep a client that waits for the container's ``exit`` or ``removal``, should the engine
+    die: its connection and the reading end of a lifeline come beside the message.
+
+    What is written to the lifeline is the answer to send, if it is a JSON document, or tells
+    that the client was answered; its end without a word, that the engine died.
+    """
+
+    until: str
+    chunked: bool
+
+
+class Adopt(Request, tag="adopt"):
+    """Leave the clients whose engine died to this one; a lifeline's reading end comes along."""
+
+    until: str
+
+
 class Identity(msgspec.Struct, frozen=True):
     """The answer to `Hello`."""
 
@@ -109,12 +127,20 @@ class ExecStatus(msgspec.Struct, frozen=True):
     exit_code: int | None
 
 
+class Orphans(msgspec.Struct, frozen=True):
+    """How many clients, whose engine died, wait for which kind of end."""
+
+    exit: int
+    removal: int
+
+
 class Status(msgspec.Struct, frozen=True):
     """The answer to `GetStatus`; `state` is created, running or stopped."""
 
     state: str
     init_pid: int | None
     execs: dict[str, ExecStatus]
+    orphans: Orphans
 
 
 class Refusal(msgspec.Struct, frozen=True):

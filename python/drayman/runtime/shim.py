@@ -12,7 +12,7 @@ import itertools
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -171,11 +171,23 @@ class Shim:
             detach_keys=detach_keys or None,
             early=early,
         )
-        return (await self._ask(request, messages.ExecStarted, fd)).pid
+        fds = [] if fd is None else [fd]
+        return (await self._ask(request, messages.ExecStarted, *fds)).pid
 
     async def exec_signal(self, exec_id: str, signal: int) -> None:
         """Signal the process of an exec. NotFound when it does not run."""
         await self._ask(messages.ExecSignal(exec=exec_id, signal=signal), object)
+
+    async def keep(self, fd: int, lifeline_fd: int, *, until: str, chunked: bool) -> None:
+        """Have it keep a client that waits for ``until``: ``exit`` or ``removal``.
+
+        Both descriptors stay the caller's to close. ``chunked``: how the answer is framed.
+        """
+        await self._ask(messages.Keep(until=until, chunked=chunked), object, fd, lifeline_fd)
+
+    async def adopt(self, lifeline_fd: int, *, until: str) -> None:
+        """Take over the clients whose engine died; the descriptor stays the caller's."""
+        await self._ask(messages.Adopt(until=until), object, lifeline_fd)
 
     async def status(self) -> messages.Status:
         """What runs, and how the latest execs ended."""
@@ -185,20 +197,18 @@ class Shim:
         """Hang up. The shim goes on, unless its container was never started."""
         self._end()
 
-    async def _ask(
-        self, request: messages.Request, answer: type[Answer], fd: int | None = None
-    ) -> Answer:
+    async def _ask(self, request: messages.Request, answer: type[Answer], *fds: int) -> Answer:
         request.id = next(self._numbers)
         message = msgspec.json.encode(request)
         future: asyncio.Future[msgspec.Raw] = self._loop.create_future()
         self._asked[request.id] = future
         try:
-            await self._send(message, [] if fd is None else [fd])
+            await self._send(message, fds)
             return msgspec.json.decode(await future, type=answer)
         finally:
             del self._asked[request.id]
 
-    async def _send(self, message: bytes, fds: list[int]) -> None:
+    async def _send(self, message: bytes, fds: Sequence[int]) -> None:
         while True:
             if self.closed.done():
                 raise System("the container's shim is gone")

@@ -19,6 +19,7 @@ mod requests;
 mod session;
 mod shim;
 mod stdin;
+mod waits;
 
 use std::path::Path;
 use std::process::ExitCode;

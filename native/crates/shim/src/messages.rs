@@ -40,6 +40,16 @@ pub enum Ask {
         exec: String,
         signal: i32,
     },
+    /// Two descriptors come along: a client's connection, and the lifeline's reading end.
+    Keep {
+        until: Until,
+        /// How the body of the answer is framed.
+        chunked: bool,
+    },
+    /// The reading end of a lifeline comes along.
+    Adopt {
+        until: Until,
+    },
 }
 
 /// What a client attaches to, and what it brings.
@@ -150,6 +160,14 @@ impl From<drayman_executor::StartError> for Refusal {
     }
 }
 
+/// What kind of end a client waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Until {
+    Exit,
+    Removal,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -163,6 +181,13 @@ pub struct ExecStatus {
     pub pid: i32,
     pub running: bool,
     pub exit_code: Option<i32>,
+}
+
+/// Clients whose daemon is gone, by what they wait for.
+#[derive(Debug, Serialize)]
+pub struct Orphans {
+    pub exit: usize,
+    pub removal: usize,
 }
 
 /// What is answered when a request was done.
@@ -187,6 +212,7 @@ pub enum Answer {
         state: State,
         init_pid: Option<i32>,
         execs: BTreeMap<String, ExecStatus>,
+        orphans: Orphans,
     },
 }
 

@@ -23,6 +23,9 @@ pub enum Token {
     Stdin(u32),
     /// Session and number of the client.
     Client(u32, u32),
+    /// A client of the daemon's that waits for the container's end.
+    Waiter(u32),
+    Lifeline(u32),
 }
 
 /// Sessions and clients are numbered in 30 bits each, upwards: an event of one that is gone meets nobody.
@@ -39,6 +42,8 @@ impl Token {
             Self::Stderr(session) => (4, session, 0),
             Self::Stdin(session) => (5, session, 0),
             Self::Client(session, client) => (6, session, client),
+            Self::Waiter(number) => (7, 0, number),
+            Self::Lifeline(number) => (8, 0, number),
         };
         kind << (2 * NUMBER_BITS) | u64::from(session) << NUMBER_BITS | u64::from(client)
     }
@@ -54,7 +59,9 @@ impl Token {
             3 => Self::Stdout(session),
             4 => Self::Stderr(session),
             5 => Self::Stdin(session),
-            _ => Self::Client(session, client),
+            6 => Self::Client(session, client),
+            7 => Self::Waiter(client),
+            _ => Self::Lifeline(client),
         }
     }
 }
@@ -140,6 +147,8 @@ mod tests {
             Token::Stderr(1),
             Token::Stdin(2),
             Token::Client(most, most),
+            Token::Waiter(3),
+            Token::Lifeline(most),
         ] {
             assert_eq!(Token::unpack(token.pack()), token);
         }

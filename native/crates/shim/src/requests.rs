@@ -10,7 +10,8 @@ use rustix::termios::{tcsetwinsize, Winsize};
 
 use crate::config::VERSION;
 use crate::messages::{
-    reply, Answer, Ask, Attachment, Exec, Refusal, Request, State, MESSAGE_BYTES_MAX,
+    reply, Answer, Ask, Attachment, Exec, Orphans, Refusal, Request, State, Until,
+    MESSAGE_BYTES_MAX,
 };
 use crate::pipes::{Ours, Pipes};
 use crate::poll::Token;
@@ -64,10 +65,25 @@ impl Shim {
                 state: self.state,
                 init_pid: self.init_pid(),
                 execs: self.execs.statuses(),
+                orphans: Orphans {
+                    exit: self.waits.orphans(Until::Exit),
+                    removal: self.waits.orphans(Until::Removal),
+                },
             }),
             Ask::ExecSignal { exec, signal } => {
                 let session = self.exec_session(&exec)?;
                 self.signal(session, signal)
+            }
+            Ask::Keep { until, chunked } => {
+                let [client, lifeline] = exactly(descriptors)?;
+                self.waits
+                    .keep(client, lifeline, until, chunked, &self.core.poller);
+                Ok(Answer::Done {})
+            }
+            Ask::Adopt { until } => {
+                let [lifeline] = exactly(descriptors)?;
+                self.waits.adopt(lifeline, until, &self.core.poller);
+                Ok(Answer::Done {})
             }
         }
     }
@@ -287,6 +303,13 @@ fn only(descriptors: &mut Vec<OwnedFd>) -> Result<Option<OwnedFd>, Refusal> {
         return Err(Refusal::invalid("more than one descriptor came along"));
     }
     Ok(first)
+}
+
+fn exactly<const N: usize>(descriptors: Vec<OwnedFd>) -> Result<[OwnedFd; N], Refusal> {
+    let refuse = |came: Vec<OwnedFd>| {
+        Refusal::invalid(format!("{} descriptors came along, not {N}", came.len()))
+    };
+    descriptors.try_into().map_err(refuse)
 }
 
 fn refuse_signal(error: std::io::Error) -> Refusal {

@@ -19,6 +19,7 @@ use crate::messages::{encode, Event, ExitRecord, State};
 use crate::poll::{Poller, Token};
 use crate::process::Exit;
 use crate::session::{Manner, Session, Shared, READ_BYTES};
+use crate::waits::Waits;
 
 /// The session of the container's first process.
 pub const INIT: u32 = 0;
@@ -51,6 +52,7 @@ pub struct Shim {
     pub sessions: BTreeMap<u32, Session>,
     pub next_session: u32,
     pub execs: Execs,
+    pub waits: Waits,
     pub container: Option<Container>,
     pub started_at_ns: i64,
     log: Option<JsonFile>,
@@ -101,6 +103,7 @@ impl Shim {
             sessions: BTreeMap::from([(INIT, Session::new(INIT, manner))]),
             next_session: INIT + 1,
             execs: Execs::default(),
+            waits: Waits::default(),
             container: None,
             started_at_ns: 0,
             log,
@@ -114,7 +117,7 @@ impl Shim {
     pub fn run(&mut self) -> io::Result<()> {
         let mut events = Vec::new();
         let mut rested = false;
-        while self.daemons.are_welcome() || !self.sessions.is_empty() {
+        while self.daemons.are_welcome() || !self.sessions.is_empty() || !self.waits.is_empty() {
             let idle = (!rested).then_some(IDLE_WAIT);
             let due = self.deadline();
             let due = due.map(|at| at.saturating_duration_since(Instant::now()));
@@ -167,6 +170,8 @@ impl Shim {
                     session.on_client(client, flags, &mut core.shared());
                 }
             }
+            Token::Waiter(number) => self.waits.on_client(number, &core.poller),
+            Token::Lifeline(number) => self.waits.on_lifeline(number, &core.poller),
         }
     }
 
@@ -320,6 +325,7 @@ impl Shim {
             oom: record.oom,
             finished_at_ns,
         });
+        self.waits.exited(exit.code, &self.core.poller);
         if self.execs.any_running() {
             self.kill_all();
         }
@@ -350,6 +356,7 @@ impl Shim {
         if let Err(error) = self.daemons.dismiss() {
             eprintln!("drayman-shim: {}: {error}", self.config.socket.display());
         }
+        self.waits.close(&self.core.poller);
         self.log = None;
     }
 

@@ -56,6 +56,11 @@ fn requests_are_read() {
             exec: "e1".into(),
             signal: 9,
         },
+        Ask::Keep {
+            until: Until::Removal,
+            chunked: true,
+        },
+        Ask::Adopt { until: Until::Exit },
     ];
     let golden = golden("requests");
     assert_eq!(golden.len(), expected.len());
@@ -106,6 +111,10 @@ fn replies_are_written() {
             state: State::Running,
             init_pid: Some(77),
             execs,
+            orphans: Orphans {
+                exit: 1,
+                removal: 0,
+            },
         }),
         Err(Refusal::not_found("no such exec: e9")),
         Err(Refusal::from(start)),
