@@ -13,7 +13,8 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from drayman.api.backend import Framing, PathStat, Session
+from drayman.api.backend import PathStat
+from drayman.api.lending import Framing, Session
 from drayman.errors import NotFound
 from drayman.model.container import Container, ContainerConfig, HostConfig
 from drayman.model.event import Event
@@ -215,6 +216,7 @@ class Fake:
         return [{"stream": "Loaded image: busybox:latest\n"}], beyond
 
     def _keep(self, session: Session) -> None:
+        os.write(session.fd, session.head)
         self.sessions.append(session)
         self.hijacked.release()
 

@@ -47,7 +47,10 @@ def endless(engine: Fake) -> Endless:
     one = Endless()
     engine.answers["events"] = [START, one.wait]
     engine.answers["container_stats"] = [{"name": "/box"}, one.wait]
-    engine.answers["container_wait"] = waiting(one.wait)
+    wait = Wait(one.wait)
+    # One whose client leaves at once is closed, though nobody ever awaited it.
+    wait.closed = one.ended
+    engine.answers["container_wait"] = lambda name, condition, caller: wait
     return one
 
 

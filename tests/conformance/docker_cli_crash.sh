@@ -1,19 +1,14 @@
 #!/usr/bin/env bash
-# The real docker CLI while its engine is killed with SIGKILL: PLACE is the supervisor's, see
-# supervisor.py. A container must end as if nothing had happened, and so must its client.
+# The real docker CLI while its engine is killed with SIGKILL: whoever started it takes orders in
+# the directory PLACE. A container must end as if nothing had happened, and so must its client.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/checks.sh"
 place=$1
 
-# crash: kill the engine and wait until the next one answers.
-crash() {
-  local before after
-  before=$(cat "$place/generation" 2>/dev/null || echo 1)
-  kill -USR1 "$(cat "$place/supervisor.pid")"
-  until after=$(cat "$place/generation" 2>/dev/null) && [ "$after" != "$before" ]; do sleep 0.01; done
-  docker version >/dev/null
-}
+# order WHAT: have the engine killed (`kill`), started (`start`) or both (`crash`); it answers then.
+order() { echo "$1" >"$place/orders"; read -r _ <"$place/done"; }
+crash() { order crash; }
 # go FILE: let a container that waits in `gate` continue.
 gate='until [ -e /go ]; do sleep 0.02; done'
 running() { until_ sh -c "docker inspect -f '{{.State.Running}}' $1 | grep -qx true"; }
@@ -66,8 +61,8 @@ check "stop it" 0 "$(docker stop -t 1 web >/dev/null; echo $?)"
 crash; check "stopped stays stopped" exited "$(docker inspect -f '{{.State.Status}}' web)"
 check "start it again" running "$(docker start web >/dev/null; docker inspect -f '{{.State.Status}}' web)"
 docker run -d --name gone busybox sleep 1000 >/dev/null
-pid=$(docker inspect -f '{{.State.Pid}}' gone); kill -STOP "$(cat "$place/supervisor.pid")"; kill -9 "$pid"; kill -CONT "$(cat "$place/supervisor.pid")"
-crash; check "died meanwhile: its code" 137 "$(docker inspect -f '{{.State.ExitCode}}' gone)"
+pid=$(docker inspect -f '{{.State.Pid}}' gone); order kill; kill -9 "$pid"; order start
+check "died meanwhile: its code" 137 "$(docker inspect -f '{{.State.ExitCode}}' gone)"
 crash; crash; crash
 check "many crashes, the same containers" 5 "$(docker ps -aq | wc -l)"
 docker rm -f $(docker ps -aq) >/dev/null

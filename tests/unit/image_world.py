@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from drayman.api.backend import Framing
+from drayman.api.lending import Framing
 from drayman.engine.events import Events
 from drayman.engine.images import Images
 from drayman.engine.store import Store

@@ -11,7 +11,7 @@ import pytest
 from tests.images import configuration, digest, docker_archive, docker_archive_files, tar
 from tests.unit.image_world import World
 
-from drayman.api.backend import Framing
+from drayman.api.lending import Framing
 from drayman.engine import moments
 from drayman.errors import Conflict, DraymanError, InvalidParameter, NotFound
 

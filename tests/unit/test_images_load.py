@@ -27,7 +27,7 @@ from tests.images import (
 )
 from tests.unit.image_world import World
 
-from drayman.api.backend import Framing
+from drayman.api.lending import Framing
 from drayman.errors import DraymanError
 
 

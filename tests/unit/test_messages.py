@@ -20,6 +20,7 @@ CLIENT = {
     "stderr": False,
     "framed": True,
     "detach_keys": "ctrl-p,ctrl-q",
+    "head": b"101\r\n\r\n",
     "early": b"early\n",
 }
 
@@ -42,6 +43,8 @@ def test_requests() -> None:
         ),
         messages.GetStatus(),
         messages.ExecSignal(exec="e1", signal=9),
+        messages.Keep(until="removal", chunked=True),
+        messages.Adopt(until="exit"),
     ]
     for number, request in enumerate(requests, 1):
         request.id = number
@@ -58,7 +61,7 @@ def test_answers() -> None:
         {},
         messages.Started(77, 1700000000000000000),
         messages.ExecStarted(78),
-        messages.Status("running", 77, execs),
+        messages.Status("running", 77, execs, messages.Orphans(1, 0)),
     ]
     for number, (reply, answer) in enumerate(zip(GOLDEN["replies"], expected, strict=False), 1):
         incoming = messages.decode(json.dumps(reply).encode())

@@ -7,7 +7,8 @@ from base64 import b64encode
 from starlette.responses import Response
 
 from drayman.api import views
-from drayman.api.backend import Framing, PathStat
+from drayman.api.backend import PathStat
+from drayman.api.lending import Framing
 from drayman.api.requests import Call
 from drayman.api.responses import Downloaded, empty
 from drayman.errors import InvalidParameter

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from drayman.api.lending import Caller, Download, Framing, Session, Wait
 from drayman.model.container import Container, ContainerConfig, HostConfig, NetworkingConfig
 from drayman.model.event import Event
 from drayman.model.go_json import Wire
@@ -20,63 +21,6 @@ from drayman.model.mount import Volume
 from drayman.model.network import Network
 
 Filters = dict[str, list[str]]
-
-
-class Framing(msgspec.Struct, frozen=True):
-    """How the body of a request lies on a descriptor: chunked, or so many bytes."""
-
-    chunked: bool
-    length_bytes: int | None
-    # Bytes of the body that were read together with the head.
-    early: bytes = b""
-
-
-class Download(Protocol):
-    """Bulk bytes on their way out. Made before the response head, so that it can still fail."""
-
-    async def send(self, fd: int, *, chunked: bool) -> None:
-        """Write everything to the descriptor, which may be non-blocking, without Python
-        touching the bytes; ``chunked`` asks for HTTP chunks, the last one (``0``) left out.
-
-        Cancelling it stops the work. A client that is gone is not an error.
-        """
-
-    async def close(self) -> None:
-        """Give back what it holds; harmless after `send`."""
-
-
-class Session(msgspec.Struct, frozen=True):
-    """A hijacked connection, given to the engine for good.
-
-    `fd` is a duplicate that the receiver closes; `early` is what the client sent ahead.
-    """
-
-    fd: int
-    early: bytes = b""
-
-
-class Caller(Protocol):
-    """The connection of a client that waits for an answer."""
-
-    @property
-    def chunked(self) -> bool:
-        """How the answer's body is framed: in HTTP chunks, or ended by the connection's end."""
-
-    def fileno(self) -> int:
-        """The connection's descriptor, which stays the API's. OSError when it is gone."""
-
-
-class Wait(Protocol):
-    """A client that waits for a container's end."""
-
-    async def outcome(self) -> tuple[int, str]:
-        """The exit code and the error text, empty for none."""
-
-    def answered(self) -> None:
-        """The client has its answer: nobody else needs to give it one."""
-
-    def close(self) -> None:
-        """Wait no more."""
 
 
 # ---------------------------------------------------------------- exec

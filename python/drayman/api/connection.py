@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
-from drayman.api.backend import Caller, Download, Framing, Session
+from drayman.api.lending import Caller, Download, Framing, Session
 from drayman.api.pumped import Pumped
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Connection(Protocol):
         """Let ``reader`` take the request's body."""
 
     async def detach(self, head: bytes) -> Session:
-        """Write a head and give the connection away."""
+        """Give the connection away, and the head that whoever serves it will write."""
 
     @property
     def caller(self) -> Caller | None:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from drayman.api.backend import Framing
+from drayman.api.lending import Framing
 from drayman.api.requests import Call
 from drayman.api.responses import Json, empty
 from drayman.errors import DraymanError, Unimplemented

@@ -21,10 +21,10 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from drayman.api.backend import Framing
 from drayman.api.body import Body, ChunkedBody, LengthBody, MalformedBody
 from drayman.api.front import Front
 from drayman.api.hangups import is_hung_up
+from drayman.api.lending import Framing
 from drayman.api.lingering import Lingering
 from drayman.api.plain import PlainAnswer
 from drayman.api.router import Router

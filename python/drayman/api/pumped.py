@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from drayman.api.backend import Caller, Download, Framing, Session
+from drayman.api.lending import Caller, Download, Framing, Session
 from drayman.errors import Unimplemented
 
 T = TypeVar("T")

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from drayman import errors
-from drayman.api.backend import Download
 from drayman.api.connection import ClientGone, connection_of
+from drayman.api.lending import Download
 from drayman.model import go_json
 
 log = logging.getLogger(__name__)

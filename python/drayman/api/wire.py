@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from drayman.api.backend import Caller, Download, Framing, Session
 from drayman.api.connection import ClientGone
+from drayman.api.lending import Caller, Download, Framing, Session
 
 if TYPE_CHECKING:
     from drayman.api.protocol import DockerProtocol
@@ -70,7 +70,7 @@ class Wire:
         return result
 
     async def detach(self, head: bytes) -> Session:
-        """Write a head and take the connection away from the server for good.
+        """Take the connection away from the server for good, before its answer.
 
         The descriptor is non-blocking. Raises ClientGone.
         """
@@ -78,14 +78,14 @@ class Wire:
         self._protocol.flow.pause_reading()
         if transport.is_closing():
             raise ClientGone
-        transport.write(head)
+        # An earlier answer, or a 100 Continue, may be on its way.
         await self._drained()
         fd = os.dup(self.fileno())
         early = self._protocol.take_held()
         self._cycle.response_started = self._cycle.response_complete = True
         # Closes the loop's own descriptor, without a shutdown(2).
         transport.abort()
-        return Session(fd=fd, early=early)
+        return Session(fd=fd, head=head, early=early)
 
     @property
     def caller(self) -> Caller:

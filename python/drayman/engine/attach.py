@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from drayman.api.backend import AttachOptions, LogOptions, Session
-from drayman.engine.blocking import blocking
+from drayman.api.backend import AttachOptions, LogOptions
+from drayman.api.lending import Session
 from drayman.engine.context import Context
 from drayman.engine.detach_keys import checked
 from drayman.engine.entry import Entry
@@ -36,19 +36,22 @@ class Attaching:
     async def attach(self, name: str, options: AttachOptions, session: Session) -> None:
         """Give the connection away; what was logged comes first, if that was asked for."""
         options = replace(options, detach_keys=checked(options.detach_keys))
-        pending = Pending(session.fd, options, session.early, self._context.hang_ups)
+        pending = Pending(session, options, self._context.hang_ups)
         waits = False
         try:
             entry = self._context.containers.find(name)
             self._context.announce.container(entry.record, "attach")
             if options.logs:
+                await pending.greet()
                 await self._replay(entry, options, session.fd)
             if options.stream:
                 waits = await self._connect(entry, name, pending)
         except DraymanError as error:
-            await blocking(say, session.fd, f"Error attaching: {error}\r\n", framed=True)
+            await pending.greet()
+            await say(session.fd, f"Error attaching: {error}\r\n", framed=True)
         finally:
             if not waits:
+                await pending.greet()
                 pending.close()
 
     async def _replay(self, entry: Entry, options: AttachOptions, fd: int) -> None:
@@ -64,7 +67,7 @@ class Attaching:
             self._context.present(entry, name)
             entry.arrivals.arrived()
             if entry.shim is None:
-                pending.wait_in(entry.pending)
+                await pending.wait_in(entry.pending)
                 return True
             await hand_over(entry.shim, entry.record, pending)
             return False

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from drayman.api.backend import Framing, PathStat
+from drayman.api.backend import PathStat
+from drayman.api.lending import Framing
 from drayman.engine.blocking import blocking, interruptible
 from drayman.engine.context import Context
 from drayman.engine.downloads import Packing

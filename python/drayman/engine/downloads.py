@@ -8,7 +8,7 @@ from drayman.engine.blocking import interruptible
 
 
 class Packing:
-    """A `drayman.api.backend.Download` of a tar."""
+    """A `drayman.api.lending.Download` of a tar."""
 
     def __init__(
         self,

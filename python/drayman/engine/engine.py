@@ -9,17 +9,13 @@ from typing import Any
 
 from drayman.api.backend import (
     AttachOptions,
-    Caller,
-    Download,
     ExecRequest,
     ExecStartRequest,
     Filters,
-    Framing,
     LogOptions,
     PathStat,
-    Session,
-    Wait,
 )
+from drayman.api.lending import Caller, Download, Framing, Session, Wait
 from drayman.config import Config
 from drayman.engine.blocking import blocking
 from drayman.engine.building import Verbs, build

@@ -11,14 +11,15 @@ from typing import Any
 
 import orjson
 
-from drayman.api.backend import ExecRequest, ExecStartRequest, Session
+from drayman.api.backend import ExecRequest, ExecStartRequest
+from drayman.api.lending import Session
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.detach_keys import checked
 from drayman.engine.entry import Entry
 from drayman.engine.execs import COLLECTION_INTERVAL_S, Exec, ExecRecord, encode
 from drayman.engine.lifecycle import follow
-from drayman.engine.replies import say
+from drayman.engine.replies import say, tell
 from drayman.errors import Conflict, DraymanError, InvalidParameter, NotFound, System
 from drayman.runtime.process import compose_exec, environment
 from drayman.runtime.shim import StartError
@@ -84,7 +85,8 @@ class Execs:
         except DraymanError as error:
             if session is None:
                 raise
-            await blocking(say, session.fd, f"{error}\r\n", framed=not request.tty)
+            await tell(session.fd, session.head)
+            await say(session.fd, f"{error}\r\n", framed=not request.tty)
         finally:
             if session is not None:
                 os.close(session.fd)
@@ -109,6 +111,7 @@ class Execs:
                 framed=not request.tty,
                 detach_keys=checked(asked.detach_keys),
                 console_size=request.console_size or asked.console_size,
+                head=session.head if session else b"",
                 early=session.early if session else b"",
             )
         except StartError as error:

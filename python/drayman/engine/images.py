@@ -11,7 +11,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from drayman.api.backend import Filters, Framing
+from drayman.api.backend import Filters
+from drayman.api.lending import Framing
 from drayman.engine import image_filters, image_references, image_removal, image_views
 from drayman.engine.blocking import blocking, interruptible
 from drayman.engine.events import Events

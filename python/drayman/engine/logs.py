@@ -44,7 +44,7 @@ class Logs:
 
 
 class LogDownload:
-    """A `drayman.api.backend.Download` of a log."""
+    """A `drayman.api.lending.Download` of a log."""
 
     def __init__(self, context: Context, entry: Entry, options: LogOptions) -> None:
         self._context = context

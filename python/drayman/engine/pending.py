@@ -5,22 +5,32 @@ from __future__ import annotations
 import os
 
 from drayman.api.backend import AttachOptions
+from drayman.api.lending import Session
 from drayman.engine.hang_ups import HangUps
+from drayman.engine.replies import tell
 
 
 class Pending:
     """A connection that waits for its container's shim."""
 
-    __slots__ = ("_hang_ups", "early", "fd", "options")
+    __slots__ = ("_hang_ups", "early", "fd", "head", "options")
 
-    def __init__(self, fd: int, options: AttachOptions, early: bytes, hang_ups: HangUps) -> None:
-        self.fd = fd
+    def __init__(self, session: Session, options: AttachOptions, hang_ups: HangUps) -> None:
+        self.fd = session.fd
+        # Empty once the client has it.
+        self.head = session.head
+        self.early = session.early
         self.options = options
-        self.early = early
         self._hang_ups = hang_ups
 
-    def wait_in(self, waiting: list[Pending]) -> None:
+    async def greet(self) -> None:
+        """Answer the client, if nobody has; a shim does, where one comes first."""
+        head, self.head = self.head, b""
+        await tell(self.fd, head)
+
+    async def wait_in(self, waiting: list[Pending]) -> None:
         """Join those who wait, until the container starts or the client leaves."""
+        await self.greet()
         waiting.append(self)
         self._hang_ups.watch(self.fd, lambda: self._leave(waiting))
 

@@ -151,7 +151,7 @@ def _started(record: Container, attachment: Attached, pid: int, started_at_ns: i
 
 
 async def hand_over(shim: Shim, record: Container, pending: Pending) -> None:
-    """Give a client's connection to the shim; our copy stays the caller's."""
+    """Give a client's connection to the shim, which answers it; our copy stays the caller's."""
     options, config = pending.options, record.config
     await shim.attach(
         pending.fd,
@@ -160,8 +160,10 @@ async def hand_over(shim: Shim, record: Container, pending: Pending) -> None:
         stderr=options.stderr,
         framed=not config.tty,
         detach_keys=options.detach_keys,
+        head=pending.head,
         early=pending.early,
     )
+    pending.head = b""
 
 
 def translate(error: BaseException) -> tuple[DraymanError, int] | None:

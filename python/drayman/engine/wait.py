@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drayman.api.backend import Caller
+from drayman.api.lending import Caller
 from drayman.engine.context import Context
 from drayman.engine.waiting import NOT_RUNNING, REMOVED, Outcome, Waiter, check_condition
 

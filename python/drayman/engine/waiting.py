@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from drayman.api.backend import Caller
+from drayman.api.lending import Caller
 from drayman.errors import DraymanError, InvalidParameter
 from drayman.model import go_json
 from drayman.runtime.messages import Orphans
@@ -43,7 +43,7 @@ class Outcome(msgspec.Struct, frozen=True):
 class Waiter:
     """One client, or all those that another engine left with a shim.
 
-    Implements `drayman.api.backend.Wait`.
+    Implements `drayman.api.lending.Wait`.
     """
 
     def __init__(self, until: str = "exit", caller: Caller | None = None) -> None:

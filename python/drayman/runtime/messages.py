@@ -31,6 +31,7 @@ class Attach(Request, tag="attach"):
     framed: bool
     # None or empty: the container's own.
     detach_keys: str | None = None
+    head: bytes = b""
     early: bytes = b""
 
 
@@ -65,6 +66,7 @@ class Exec(Request, tag="exec"):
     stderr: bool
     framed: bool
     detach_keys: str | None = None
+    head: bytes = b""
     early: bytes = b""
 
 

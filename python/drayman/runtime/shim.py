@@ -115,15 +115,20 @@ class Shim:
         stderr: bool,
         framed: bool,
         detach_keys: str = "",
+        head: bytes = b"",
         early: bytes = b"",
     ) -> None:
-        """Have it serve a client; ``fd`` stays the caller's to close. Before the start or after."""
+        """Have it serve a client, before the start or after; ``fd`` stays the caller's to close.
+
+        ``head`` is what it tells the client first, ``early`` what the client said already.
+        """
         request = messages.Attach(
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             framed=framed,
             detach_keys=detach_keys or None,
+            head=head,
             early=early,
         )
         await self._ask(request, object, fd)
@@ -153,6 +158,7 @@ class Shim:
         framed: bool,
         detach_keys: str = "",
         console_size: list[int] | None = None,
+        head: bytes = b"",
         early: bytes = b"",
     ) -> int:
         """Run the OCI process in a file, attached to a client or to nobody; returns its pid.
@@ -169,6 +175,7 @@ class Shim:
             stderr=stderr,
             framed=framed,
             detach_keys=detach_keys or None,
+            head=head,
             early=early,
         )
         fds = [] if fd is None else [fd]

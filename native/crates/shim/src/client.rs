@@ -111,6 +111,13 @@ impl Client {
         })
     }
 
+    /// Send the response's head, if that is for us to do.
+    pub fn greet(&mut self, head: &[u8]) {
+        if !head.is_empty() && self.outbox.push(self.socket.as_fd(), &[], head) == Sent::Gone {
+            self.hang_up();
+        }
+    }
+
     /// Send what the process wrote, if the client asked for that stream.
     pub fn deliver(&mut self, stream: Stream, bytes: &[u8]) {
         let wanted = match stream {

@@ -63,6 +63,9 @@ pub struct Attachment {
     /// None: the container's own.
     #[serde(default)]
     pub detach_keys: Option<String>,
+    /// What the client is told before any output: a response's head. Nobody has told it yet.
+    #[serde(default, deserialize_with = "from_base64")]
+    pub head: Vec<u8>,
     /// What the client sent behind its request, read already.
     #[serde(default, deserialize_with = "from_base64")]
     pub early: Vec<u8>,

@@ -124,7 +124,7 @@ impl Shim {
         let session = session.ok_or_else(|| Refusal::conflict("the container has ended"))?;
         let keys = &config.stdio.detach_keys;
         let client = session.invite(socket, attachment, keys, Instant::now())?;
-        session.admit(client, &attachment.early, &mut core.shared());
+        session.admit(client, attachment, &mut core.shared());
         Ok(Answer::Done {})
     }
 
@@ -195,7 +195,7 @@ impl Shim {
         let process = Process::watch(started, &self.core.poller, Token::Process(number));
         session.begin(process, ours, &mut self.core.shared());
         if let Some(client) = client {
-            session.admit(client, &attachment.early, &mut self.core.shared());
+            session.admit(client, attachment, &mut self.core.shared());
         }
         self.sessions.insert(number, session);
         Ok(Answer::ExecStarted { pid })

@@ -105,12 +105,13 @@ impl Session {
         )
     }
 
-    /// Attach a client that has said something already.
-    pub fn admit(&mut self, client: Client, early: &[u8], shared: &mut Shared<'_>) {
+    /// Attach a client: greet it, and pass on what it has said already.
+    pub fn admit(&mut self, mut client: Client, attachment: &Attachment, shared: &mut Shared<'_>) {
+        client.greet(&attachment.head);
         let number = self.next_client;
         self.next_client += 1;
         self.clients.insert(number, client);
-        self.pass_on(number, early);
+        self.pass_on(number, &attachment.early);
         self.settle(shared);
     }
 

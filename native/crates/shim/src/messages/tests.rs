@@ -15,6 +15,7 @@ fn attachment() -> Attachment {
         stderr: false,
         framed: true,
         detach_keys: Some("ctrl-p,ctrl-q".into()),
+        head: b"101\r\n\r\n".into(),
         early: b"early\n".into(),
     }
 }

@@ -1,0 +1,67 @@
+"""What the API lends to the engine, or gives away: connections, and bodies on them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+
+class Framing(msgspec.Struct, frozen=True):
+    """How the body of a request lies on a descriptor: chunked, or so many bytes."""
+
+    chunked: bool
+    length_bytes: int | None
+    # Bytes of the body that were read together with the head.
+    early: bytes = b""
+
+
+class Download(Protocol):
+    """Bulk bytes on their way out. Made before the response head, so that it can still fail."""
+
+    async def send(self, fd: int, *, chunked: bool) -> None:
+        """Write everything to the descriptor, which may be non-blocking, without Python
+        touching the bytes; ``chunked`` asks for HTTP chunks, the last one (``0``) left out.
+
+        Cancelling it stops the work. A client that is gone is not an error.
+        """
+
+    async def close(self) -> None:
+        """Give back what it holds; harmless after `send`."""
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A hijacked connection, given to the engine for good.
+
+    `fd` is a duplicate that the receiver closes; `early` is what the client sent ahead. The
+    client has no answer yet: `head` is to be written before anything else, by whoever serves
+    it, so that a client which was told of a stream is sure to have one.
+    """
+
+    fd: int
+    head: bytes = b""
+    early: bytes = b""
+
+
+class Caller(Protocol):
+    """The connection of a client that waits for an answer."""
+
+    @property
+    def chunked(self) -> bool:
+        """How the answer's body is framed: in HTTP chunks, or ended by the connection's end."""
+
+    def fileno(self) -> int:
+        """The connection's descriptor, which stays the API's. OSError when it is gone."""
+
+
+class Wait(Protocol):
+    """A client that waits for a container's end."""
+
+    async def outcome(self) -> tuple[int, str]:
+        """The exit code and the error text, empty for none."""
+
+    def answered(self) -> None:
+        """The client has its answer: nobody else needs to give it one."""
+
+    def close(self) -> None:
+        """Wait no more."""
