@@ -7,6 +7,7 @@ callable that gets the question's arguments (and may be a coroutine function).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import os
 import threading
@@ -216,7 +217,9 @@ class Fake:
         return [{"stream": "Loaded image: busybox:latest\n"}], beyond
 
     def _keep(self, session: Session) -> None:
-        os.write(session.fd, session.head)
+        # A client may be gone.
+        with contextlib.suppress(OSError):
+            os.write(session.fd, session.head)
         self.sessions.append(session)
         self.hijacked.release()
 
