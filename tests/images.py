@@ -18,10 +18,10 @@ import zstandard
 BUSYBOX = Path("/usr/bin/busybox")
 # What the tests call; `busybox --list` has hundreds.
 APPLETS = (
-    "ash cat chmod chown cp cut date dd df echo env false find grep head hostname id kill link"
-    " ln ls mkdir mknod mktemp mount mv nc nohup ping ps pwd readlink rm rmdir sed seq sh"
-    " sha256sum sleep sort stat stty sync tail tar tee test touch tr true tty umount uname"
-    " wc wget whoami xargs yes"
+    "ash awk cat chmod chown cp cut date dd df echo env false find grep head hostname httpd id"
+    " kill link ln ls mkdir mknod mktemp mount mv nc nohup ping printf ps pwd readlink rm rmdir"
+    " sed seq sh sha256sum sleep sort stat stty sync tail tar tee test touch tr true tty umount"
+    " uname wc wget whoami xargs yes"
 )
 HOST_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "")
 USERS = b"root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\n"
