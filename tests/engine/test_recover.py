@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from tests import images
 from tests.engine.engines import EngineServer, until
+
+# Takes long enough to unpack, compressed, to be interrupted.
+SLOW_BYTES = 128 << 20
 
 
 def lives(pid: int) -> bool:
@@ -129,3 +134,37 @@ def test_a_second_engine_is_refused(engine_server: EngineServer) -> None:
     )  # fmt: skip
     assert done.returncode == 1
     assert f"{engine_server.root} is in use by process {engine_server.process.pid}" in done.stderr
+
+
+def test_layers_of_a_load_that_was_killed_are_swept(
+    engine_server: EngineServer, tmp_path: Path
+) -> None:
+    # The first image's layer has its place while the second one's is still being unpacked.
+    quick = images.tar([("quick", b"1", 0o644)])
+    slow = images.tar([("slow", bytes(SLOW_BYTES), 0o644)])
+    manifest = [
+        {"Config": f"{name}.json", "Layers": [f"{name}.tar"]} for name in ("quick", "slow")
+    ]
+    archive = {
+        "quick.json": images.configuration([quick]),
+        "quick.tar": quick,
+        "slow.json": images.configuration([slow]),
+        "slow.tar": images.compress(slow, "xz"),
+        "manifest.json": json.dumps(manifest).encode(),
+    }
+    (tmp_path / "two.tar").write_bytes(images.docker_archive(archive))
+    layers = engine_server.root / "layers"
+    before = set(layers.iterdir())
+    loading = subprocess.Popen(
+        ["docker", "load", "-i", tmp_path / "two.tar"],
+        env={**os.environ, "DOCKER_HOST": engine_server.url},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until(lambda: set(layers.iterdir()) > before)
+    engine_server.kill()
+    assert loading.wait(20) != 0
+    assert set(layers.iterdir()) > before
+    engine_server.start()
+    assert engine_server.api("GET", "/_ping")[0] == 200
+    assert set(layers.iterdir()) == before

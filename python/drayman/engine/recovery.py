@@ -51,6 +51,8 @@ class Recovery:
         records = await blocking(context.store.containers.all)
         entries = [context.containers.add(record) for record in records]
         await blocking(self._clear, {record.id for record in records})
+        # Layers of loads that were cut short, images whose last container was going.
+        await context.images.sweep()
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def each(step: Callable[[Entry], Awaitable[None]]) -> None:
