@@ -142,9 +142,7 @@ def test_layers_of_a_load_that_was_killed_are_swept(
     # The first image's layer has its place while the second one's is still being unpacked.
     quick = images.tar([("quick", b"1", 0o644)])
     slow = images.tar([("slow", bytes(SLOW_BYTES), 0o644)])
-    manifest = [
-        {"Config": f"{name}.json", "Layers": [f"{name}.tar"]} for name in ("quick", "slow")
-    ]
+    manifest = [{"Config": f"{name}.json", "Layers": [f"{name}.tar"]} for name in ("quick", "slow")]
     archive = {
         "quick.json": images.configuration([quick]),
         "quick.tar": quick,

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import os
 import select
+import sys
+import termios
 
 from drayman.engine.blocking import blocking
 
 STDOUT = 1
 # A client that does not read what it asked for within this is not waited for.
 _WRITE_WAIT_MS = 2000
+# As in the shim, which does the same for what it sends.
+_HEAD_WAIT_MS = 20
+_HEAD_UNREAD_BYTES = 256
 
 
 async def say(fd: int, text: str, *, framed: bool) -> None:
@@ -18,6 +25,19 @@ async def say(fd: int, text: str, *, framed: bool) -> None:
     if framed:
         data = bytes((STDOUT, 0, 0, 0)) + len(data).to_bytes(4, "big") + data
     await tell(fd, data)
+
+
+async def answer(fd: int, head: bytes) -> None:
+    """Write a response's head, behind which something follows at once.
+
+    docker-py loses what arrives together with the head, so it is given a moment to read it: a
+    unix socket tells when that has happened.
+    """
+    await tell(fd, head)
+    for _ in range(_HEAD_WAIT_MS):
+        if _unread_bytes(fd) < _HEAD_UNREAD_BYTES:
+            return
+        await asyncio.sleep(0.001)
 
 
 async def tell(fd: int, data: bytes) -> None:
@@ -33,6 +53,15 @@ async def tell(fd: int, data: bytes) -> None:
         return
     if data:
         await blocking(_write, fd, data)
+
+
+def _unread_bytes(fd: int) -> int:
+    """What the peer has not read, with what the kernel needs to keep it."""
+    try:
+        answer = fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4))
+    except OSError:
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def _write(fd: int, data: bytes) -> None:
