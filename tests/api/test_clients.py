@@ -27,21 +27,13 @@ from drayman.model.event import Event
 from tests.api.client import PATIENCE_S
 from tests.api.conftest import Running
 from tests.api.fake import CONTAINER_ID, Fake, Payload, waiting
+from tests.images import tar
 
 GO_DIRECTORY = 1 << 31
 
 
 def frame(stream: int, data: bytes) -> bytes:
     return struct.pack(">BxxxL", stream, len(data)) + data
-
-
-def tar(name: str, content: bytes) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        entry = tarfile.TarInfo(name)
-        entry.size = len(content)
-        archive.addfile(entry, io.BytesIO(content))
-    return file.getvalue()
 
 
 class Streams:
@@ -112,7 +104,7 @@ def test_py_reads_logs_and_events(py: docker.DockerClient, engine: Fake) -> None
 
 
 def test_py_copies(py: docker.DockerClient, engine: Fake) -> None:
-    packed = tar("x", b"content")
+    packed = tar([("x", b"content", 0o644)])
     stat = PathStat(name="x", size_bytes=7, mode=0o644, mtime_ns=1)
     engine.answers["archive_get"] = lambda name, path: (stat, Payload(packed))
     box = py.containers.get("box")
@@ -189,7 +181,7 @@ def test_cli_reads_logs(cli: CommandLine, engine: Fake) -> None:
 @with_docker
 def test_cli_copies_both_ways(cli: CommandLine, engine: Fake, tmp_path: Path) -> None:
     content = b"0123456789abcdef" * 65536
-    packed = tar("x", content)
+    packed = tar([("x", content, 0o644)])
     stat = PathStat(name="x", size_bytes=len(content), mode=0o644, mtime_ns=1)
     engine.answers["archive_get"] = lambda name, path: (stat, Payload(packed))
     assert cli("cp", "box:/x", str(tmp_path / "out")).returncode == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import socket
 import struct
@@ -14,7 +13,8 @@ import docker
 import pytest
 from docker.models.containers import Container
 from docker.utils.socket import frames_iter
-from tests.engine.engines import EngineServer, until
+from tests import images
+from tests.engine.engines import until
 
 BIG_BYTES = 4 << 20
 # docker-py leaves some of the connections it takes over to the collector.
@@ -22,28 +22,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 
 @pytest.fixture
-def client(engine_server: EngineServer) -> Iterator[docker.DockerClient]:
-    """docker-py; what a test has left is removed after it."""
-    client = engine_server.client()
-    yield client
-    for container in client.containers.list(all=True):
-        container.remove(force=True, v=True)
-    gc.collect()
-
-
-@pytest.fixture
 def idle(client: docker.DockerClient) -> Container:
     """One that runs and does nothing."""
     return client.containers.run("busybox", ["sleep", "1000"], detach=True)
-
-
-def tar(name: str, content: bytes) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        entry = tarfile.TarInfo(name)
-        entry.size = len(content)
-        archive.addfile(entry, io.BytesIO(content))
-    return file.getvalue()
 
 
 def untar(chunks: Iterator[bytes]) -> dict[str, bytes]:
@@ -305,7 +286,7 @@ def test_attach_socket_carries_bytes_both_ways(client: docker.DockerClient) -> N
 # -------------------------------------------------------------------- copy
 def test_put_and_get_archive(idle: Container) -> None:
     content = bytes(range(256)) * (BIG_BYTES // 256)
-    assert idle.put_archive("/tmp", tar("big", content))
+    assert idle.put_archive("/tmp", images.tar([("big", content, 0o644)]))
     assert idle.exec_run("wc -c /tmp/big").output == f"{len(content)} /tmp/big\n".encode()
     stream, stat = idle.get_archive("/tmp/big")
     assert (stat["name"], stat["size"]) == ("big", len(content))
@@ -316,7 +297,7 @@ def test_archive_of_what_is_missing(idle: Container) -> None:
     with pytest.raises(docker.errors.NotFound, match="Could not find the file /nothere"):
         idle.get_archive("/nothere")
     with pytest.raises(docker.errors.NotFound):
-        idle.put_archive("/nothere", tar("x", b""))
+        idle.put_archive("/nothere", images.tar([("x", b"", 0o644)]))
 
 
 def test_export_and_diff(idle: Container) -> None:

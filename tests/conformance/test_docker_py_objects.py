@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 
 import docker
 import pytest
@@ -12,20 +11,6 @@ from tests.engine.engines import EngineServer
 
 # docker-py leaves some of the connections it takes over to the collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
-
-@pytest.fixture
-def client(engine_server: EngineServer) -> Iterator[docker.DockerClient]:
-    """docker-py; what a test has left is removed after it."""
-    client = engine_server.client()
-    yield client
-    for container in client.containers.list(all=True):
-        container.remove(force=True, v=True)
-    for volume in client.volumes.list():
-        volume.remove()
-    for image in client.images.list():
-        if "busybox:latest" not in image.tags:
-            client.images.remove(image.id, force=True)
 
 
 def archive(tag: str, **config: object) -> tuple[bytes, str]:

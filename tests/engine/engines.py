@@ -190,8 +190,7 @@ class EngineServer:
             until(lambda: not self._leaks(), lambda: f"left: {self._leaks()}")
             assert self.stop() == 0
         finally:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
             self._listener.close()
             BridgeDriver(self.bridge, self._subnet, self.run).remove()
             shutil.rmtree(self.place, ignore_errors=True)

@@ -41,8 +41,7 @@ def test_what_died_meanwhile_keeps_its_code(engine_server: EngineServer) -> None
         "sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.01; done"
     )
     pid = engine_server.state(container)["Pid"]
-    engine_server.process.kill()
-    engine_server.process.wait()
+    engine_server.kill()
     os.kill(pid, signal.SIGTERM)
     until(lambda: (engine_server.root / "containers" / container / "exit.json").exists())
     engine_server.start()
@@ -53,8 +52,7 @@ def test_what_died_meanwhile_keeps_its_code(engine_server: EngineServer) -> None
 def test_rm_is_kept_by_the_next_engine(engine_server: EngineServer) -> None:
     container = engine_server.running(HostConfig={"AutoRemove": True})
     pid = engine_server.state(container)["Pid"]
-    engine_server.process.kill()
-    engine_server.process.wait()
+    engine_server.kill()
     os.kill(pid, signal.SIGKILL)
     engine_server.start()
     until(lambda: engine_server.api("GET", f"/containers/{container}/json")[0] == 404)
