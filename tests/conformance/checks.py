@@ -17,7 +17,10 @@ def names(script: Path) -> list[str]:
 
 
 def reports(script: Path, *arguments: str, **environment: str) -> dict[str, str]:
-    """Run a script to its end; what each check reported, nothing where it passed."""
+    """Run a script to its end; what each check reported, nothing where it passed.
+
+    One that the script did not come to has its entry too.
+    """
     done = subprocess.run(
         ["bash", str(script), *arguments],
         env={**os.environ, **environment},
@@ -27,7 +30,7 @@ def reports(script: Path, *arguments: str, **environment: str) -> dict[str, str]
         check=False,
         text=True,
     )
-    said: dict[str, str] = {}
+    said = dict.fromkeys(names(script), "the script did not come so far")
     for verdict, name, details in re.findall(
         r"^(ok  |FAIL) (.*)\n((?:     .*\n)*)", done.stdout, re.MULTILINE
     ):
