@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 from starlette.responses import Response
 
+from drayman.api.lending import wait_document
 from drayman.api.older_requests import adapt_create, adapt_update
 from drayman.api.requests import Call, quote
 from drayman.api.responses import Json, Streamed, empty
 from drayman.errors import InvalidParameter, System
-from drayman.model import go_json
 from drayman.model.container import CreateRequest, HostConfig, NetworkingConfig
 
 WAIT_CONDITIONS = ("not-running", "next-exit", "removed")
@@ -115,8 +115,7 @@ async def wait(call: Call) -> Response:
             exit_code, error = await wait.outcome()
             # From 1.30 to 1.33 a failed removal is told by an empty answer.
             if not error or condition != "removed" or call.at_least("1.34"):
-                told = {"Error": {"Message": error}} if error else {}
-                yield go_json.dumps_escaped({"StatusCode": exit_code, **told})
+                yield wait_document(exit_code, error)
             wait.answered()
 
     parts = document()

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import msgspec
 
+from drayman.model import go_json
+
 
 class Framing(msgspec.Struct, frozen=True):
     """How the body of a request lies on a descriptor: chunked, or so many bytes."""
@@ -52,6 +54,12 @@ class Caller(Protocol):
 
     def fileno(self) -> int:
         """The connection's descriptor, which stays the API's. OSError when it is gone."""
+
+
+def wait_document(exit_code: int, error: str) -> bytes:
+    """The body of an answer to wait, whoever writes it; ``error`` is empty for none."""
+    told = {"Error": {"Message": error}} if error else {}
+    return go_json.dumps_escaped({"StatusCode": exit_code, **told})
 
 
 class Wait(Protocol):

@@ -14,9 +14,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from drayman.api.lending import Caller
+from drayman.api.lending import Caller, wait_document
 from drayman.errors import DraymanError, InvalidParameter
-from drayman.model import go_json
 from drayman.runtime.messages import Orphans
 from drayman.runtime.shim import Shim
 
@@ -33,11 +32,6 @@ class Outcome(msgspec.Struct, frozen=True):
 
     exit_code: int
     error: str = ""
-
-    def document(self) -> dict[str, object]:
-        """The answer's body."""
-        told = {"Error": {"Message": self.error}} if self.error else {}
-        return {"StatusCode": self.exit_code, **told}
 
 
 class Waiter:
@@ -98,7 +92,8 @@ class Waiter:
 
     def _answer_adopted(self) -> None:
         if not self._future.cancelled():
-            self._say(go_json.dumps_escaped(self._future.result().document()))
+            found = self._future.result()
+            self._say(wait_document(found.exit_code, found.error))
         self.close()
 
     def _say(self, words: bytes) -> None:
