@@ -12,7 +12,7 @@ from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import follow
 from drayman.engine.logs import Logs
 from drayman.engine.pending import Pending
-from drayman.engine.replies import say
+from drayman.engine.replies import head_is_read, say
 from drayman.engine.starting import hand_over
 from drayman.errors import Conflict, DraymanError
 from drayman.model.container import Container
@@ -43,6 +43,7 @@ class Attaching:
             self._context.announce.container(entry.record, "attach")
             if options.logs:
                 await pending.greet()
+                await head_is_read(session.fd)
                 await self._replay(entry, options, session.fd)
             if options.stream:
                 waits = await self._connect(entry, name, pending)

@@ -19,7 +19,7 @@ from drayman.engine.detach_keys import checked
 from drayman.engine.entry import Entry
 from drayman.engine.execs import COLLECTION_INTERVAL_S, Exec, ExecRecord, encode
 from drayman.engine.lifecycle import follow
-from drayman.engine.replies import answer, say
+from drayman.engine.replies import say, tell
 from drayman.errors import Conflict, DraymanError, InvalidParameter, NotFound, System
 from drayman.runtime.process import compose_exec, environment
 from drayman.runtime.shim import StartError
@@ -85,7 +85,7 @@ class Execs:
         except DraymanError as error:
             if session is None:
                 raise
-            await answer(session.fd, session.head)
+            await tell(session.fd, session.head)
             await say(session.fd, f"{error}\r\n", framed=not request.tty)
         finally:
             if session is not None:

@@ -7,7 +7,7 @@ import os
 from drayman.api.backend import AttachOptions
 from drayman.api.lending import Session
 from drayman.engine.hang_ups import HangUps
-from drayman.engine.replies import answer
+from drayman.engine.replies import tell
 
 
 class Pending:
@@ -26,8 +26,7 @@ class Pending:
     async def greet(self) -> None:
         """Answer the client, if nobody has; a shim does, where one comes first."""
         head, self.head = self.head, b""
-        if head:
-            await answer(self.fd, head)
+        await tell(self.fd, head)
 
     async def wait_in(self, waiting: list[Pending]) -> None:
         """Join those who wait, until the container starts or the client leaves."""

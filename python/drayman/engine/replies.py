@@ -20,20 +20,19 @@ _HEAD_UNREAD_BYTES = 256
 
 
 async def say(fd: int, text: str, *, framed: bool) -> None:
-    """Write a text as standard output of the process that never was; see `tell`."""
+    """Write a text, behind the head, as standard output of the process that never was."""
     data = text.encode("utf-8", "surrogateescape")
     if framed:
         data = bytes((STDOUT, 0, 0, 0)) + len(data).to_bytes(4, "big") + data
+    await head_is_read(fd)
     await tell(fd, data)
 
 
-async def answer(fd: int, head: bytes) -> None:
-    """Write a response's head, behind which something follows at once.
+async def head_is_read(fd: int) -> None:
+    """Give the client a moment to read a response's head, before something follows at once.
 
-    docker-py loses what arrives together with the head, so it is given a moment to read it: a
-    unix socket tells when that has happened.
+    docker-py loses what arrives together with the head. A unix socket tells when it was read.
     """
-    await tell(fd, head)
     for _ in range(_HEAD_WAIT_MS):
         if _unread_bytes(fd) < _HEAD_UNREAD_BYTES:
             return
