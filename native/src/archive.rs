@@ -9,8 +9,9 @@ use drayman_wire::{BodyReader, BodyWriter, Stop};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::descriptors::lend;
 use crate::errors::{raise, Kind};
-use crate::wire::{framing, lend, DRAIN_LIMIT_BYTES};
+use crate::wire::{framing, DRAIN_LIMIT_BYTES};
 
 #[allow(clippy::needless_pass_by_value)]
 fn python_error(error: Error) -> PyErr {
@@ -85,14 +86,14 @@ fn archive_check(py: Python<'_>, root_fd: RawFd, path: OsString) -> PyResult<()>
 }
 
 #[pyfunction]
-#[pyo3(signature = (root_fd, path, fd, *, chunked, cancel_fd = -1))]
+#[pyo3(signature = (root_fd, path, fd, *, chunked, cancel_fd = None))]
 fn archive_pack(
     py: Python<'_>,
     root_fd: RawFd,
     path: OsString,
     fd: RawFd,
     chunked: bool,
-    cancel_fd: RawFd,
+    cancel_fd: Option<RawFd>,
 ) -> PyResult<u64> {
     let root = lend(root_fd)?;
     send(py, fd, chunked, cancel_fd, |body| {
@@ -101,13 +102,13 @@ fn archive_pack(
 }
 
 #[pyfunction]
-#[pyo3(signature = (root_fd, fd, *, chunked, cancel_fd = -1))]
+#[pyo3(signature = (root_fd, fd, *, chunked, cancel_fd = None))]
 fn archive_export(
     py: Python<'_>,
     root_fd: RawFd,
     fd: RawFd,
     chunked: bool,
-    cancel_fd: RawFd,
+    cancel_fd: Option<RawFd>,
 ) -> PyResult<u64> {
     let root = lend(root_fd)?;
     send(py, fd, chunked, cancel_fd, |body| {
@@ -120,11 +121,11 @@ fn send(
     py: Python<'_>,
     fd: RawFd,
     chunked: bool,
-    cancel_fd: RawFd,
+    cancel_fd: Option<RawFd>,
     pack: impl FnOnce(&mut dyn Sink) -> Result<u64, Error> + Send,
 ) -> PyResult<u64> {
     let to = lend(fd)?;
-    let cancel = lend_cancel(cancel_fd)?;
+    let cancel = cancel_fd.map(lend).transpose()?;
     py.detach(|| {
         let mut body = Body(BodyWriter::new(to, cancel, chunked));
         let packed = pack(&mut body);
@@ -136,10 +137,6 @@ fn send(
         }
     })
     .map_err(python_error)
-}
-
-fn lend_cancel(cancel_fd: RawFd) -> PyResult<Option<BorrowedFd<'static>>> {
-    (cancel_fd >= 0).then(|| lend(cancel_fd)).transpose()
 }
 
 #[pyclass(frozen, module = "drayman._native")]
@@ -162,7 +159,7 @@ impl Unpacked {
 #[pyfunction]
 #[pyo3(signature = (
     root_fd, path, fd, *, chunked, length_bytes, early, no_overwrite_dir_non_dir = false,
-    owner = None, whiteouts = false, cancel_fd = -1
+    owner = None, whiteouts = false, cancel_fd = None
 ))]
 // The signature is the stub's.
 #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
@@ -177,10 +174,10 @@ fn archive_unpack(
     no_overwrite_dir_non_dir: bool,
     owner: Option<(u32, u32)>,
     whiteouts: bool,
-    cancel_fd: RawFd,
+    cancel_fd: Option<RawFd>,
 ) -> PyResult<Unpacked> {
     let (root, from) = (lend(root_fd)?, lend(fd)?);
-    let cancel = lend_cancel(cancel_fd)?;
+    let cancel = cancel_fd.map(lend).transpose()?;
     let options = Options {
         no_overwrite_dir_non_dir,
         owner,

@@ -4,6 +4,7 @@
 //! kinds of `drayman.errors`.
 mod archive;
 mod changes;
+mod descriptors;
 mod errors;
 mod logs;
 mod network;

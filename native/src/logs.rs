@@ -1,10 +1,11 @@
 //! `LogReader`: a container's log, from its files to a client's descriptor.
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use drayman_stdio::{Form, LogReader as Reader, Pumped, Selection};
 use pyo3::prelude::*;
 
+use crate::descriptors::lend;
 use crate::errors::{raise, Kind};
 
 #[pyclass(module = "drayman._native")]
@@ -50,11 +51,7 @@ impl LogReader {
     }
 
     fn pump(&mut self, py: Python<'_>, fd: RawFd, budget_bytes: u64) -> PyResult<&'static str> {
-        if fd < 0 {
-            return Err(raise(Kind::System, "bad file descriptor"));
-        }
-        // SAFETY: the caller keeps the descriptor open for the length of the call, as the stub says.
-        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        let fd = lend(fd)?;
         let stop = py.detach(|| self.inner.pump(fd, budget_bytes));
         let stop = stop.map_err(|error| raise(Kind::System, format!("log: {error}")))?;
         Ok(match stop {

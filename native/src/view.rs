@@ -1,12 +1,13 @@
 //! `drayman._native.View` and the paths inside one.
 use std::ffi::OsString;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 
 use drayman_view as view;
 use drayman_view::inside::{self, Owner};
 use pyo3::prelude::*;
 
+use crate::descriptors::lend;
 use crate::errors::{raise, Kind};
 
 fn to_python(error: &view::Error) -> PyErr {
@@ -18,18 +19,6 @@ fn to_python(error: &view::Error) -> PyErr {
     raise(kind, error)
 }
 
-/// A descriptor the caller lends for the length of a call.
-fn borrow<'a>(fd: RawFd) -> PyResult<BorrowedFd<'a>> {
-    if fd < 0 {
-        return Err(raise(
-            Kind::InvalidParameter,
-            format!("{fd} is no descriptor"),
-        ));
-    }
-    // SAFETY: not negative, and the caller keeps it open while it calls, as the stub asks.
-    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
-}
-
 #[pyclass(module = "drayman._native")]
 struct View(Option<view::View>);
 
@@ -38,7 +27,7 @@ impl View {
     #[staticmethod]
     #[pyo3(signature = (pid, pidfd, *, mounts))]
     fn running(py: Python<'_>, pid: u32, pidfd: RawFd, mounts: bool) -> PyResult<Self> {
-        let pidfd = borrow(pidfd)?;
+        let pidfd = lend(pidfd)?;
         py.detach(|| view::running(pid, pidfd, mounts))
             .map(|view| Self(Some(view)))
             .map_err(|error| to_python(&error))
@@ -88,7 +77,7 @@ impl View {
 
 #[pyfunction]
 fn open_in_root(py: Python<'_>, root_fd: RawFd, path: OsString, flags: u32) -> PyResult<RawFd> {
-    let root = borrow(root_fd)?;
+    let root = lend(root_fd)?;
     let path = path.into_vec();
     py.detach(|| inside::open_in_root(root, &path, flags))
         .map(std::os::fd::IntoRawFd::into_raw_fd)
@@ -105,7 +94,7 @@ fn make_directory_in_root(
     gid: u32,
     mode: u32,
 ) -> PyResult<bool> {
-    let root = borrow(root_fd)?;
+    let root = lend(root_fd)?;
     let path = path.into_vec();
     py.detach(|| inside::make_directory_in_root(root, &path, Owner { uid, gid, mode }))
         .map_err(|error| to_python(&error))
@@ -118,7 +107,7 @@ fn populate_volume(
     path: OsString,
     volume: OsString,
 ) -> PyResult<bool> {
-    let root = borrow(root_fd)?;
+    let root = lend(root_fd)?;
     let (path, volume) = (path.into_vec(), volume.into_vec());
     py.detach(|| view::populate_volume(root, &path, &volume))
         .map_err(|error| to_python(&error))

@@ -1,28 +1,19 @@
 //! `wire_*`: request bodies on a lent descriptor.
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::mem::ManuallyDrop;
-use std::os::fd::{BorrowedFd, FromRawFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
 
 use drayman_wire::{BodyReader, ChunkParser, Framing};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::descriptors::lend;
 use crate::errors::{raise, Kind};
 
 /// How much of a body is read after an error, so that the client sees the answer instead of a
 /// broken pipe; Go's server reads as much.
 pub(crate) const DRAIN_LIMIT_BYTES: u64 = 256 << 10;
 const COPY_BYTES: usize = 1 << 20;
-
-/// Use a descriptor of the caller's for the length of one call.
-pub(crate) fn lend(fd: RawFd) -> PyResult<BorrowedFd<'static>> {
-    if fd < 0 {
-        return Err(raise(Kind::System, format!("bad descriptor {fd}")));
-    }
-    // SAFETY: it is not -1, and the stub's contract has the caller keep it open until the
-    // call returns; no borrow made here outlives that.
-    Ok(unsafe { BorrowedFd::borrow_raw(fd) })
-}
 
 /// How the end of a request's body is told.
 pub(crate) fn framing(chunked: bool, length_bytes: Option<u64>) -> Framing {
@@ -44,11 +35,10 @@ fn wire_read_body<'py>(
     early: Vec<u8>,
     limit_bytes: u64,
 ) -> PyResult<(u64, Bound<'py, PyBytes>)> {
-    let body = lend(fd)?;
-    lend(to_fd)?;
+    let (body, to) = (lend(fd)?, lend(to_fd)?);
     let (bytes, surplus) = py.detach(|| {
         let mut reader = BodyReader::new(body, None, framing(chunked, length_bytes), early);
-        let copied = copy(&mut reader, to_fd, limit_bytes);
+        let copied = copy(&mut reader, to, limit_bytes);
         if copied.is_err() {
             // The first error is the one that counts.
             let _ = reader.drain(DRAIN_LIMIT_BYTES);
@@ -58,9 +48,9 @@ fn wire_read_body<'py>(
     Ok((bytes, PyBytes::new(py, &surplus)))
 }
 
-fn copy(reader: &mut BodyReader<'_>, to_fd: RawFd, limit_bytes: u64) -> PyResult<u64> {
-    // SAFETY: open for the length of the call (see `lend`), and never closed here.
-    let mut to = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(to_fd) });
+fn copy(reader: &mut BodyReader<'_>, to: BorrowedFd<'_>, limit_bytes: u64) -> PyResult<u64> {
+    let unwritable = |error| raise(Kind::System, format!("write: {error}"));
+    let mut to = File::from(to.try_clone_to_owned().map_err(unwritable)?);
     let mut buffer = vec![0; COPY_BYTES];
     let mut copied = 0;
     loop {
@@ -73,8 +63,7 @@ fn copy(reader: &mut BodyReader<'_>, to_fd: RawFd, limit_bytes: u64) -> PyResult
             let message = format!("request body larger than {limit_bytes} bytes");
             return Err(raise(Kind::InvalidParameter, message));
         }
-        let written = to.write_all(&buffer[..read]);
-        written.map_err(|error| raise(Kind::System, format!("write: {error}")))?;
+        to.write_all(&buffer[..read]).map_err(unwritable)?;
     }
 }
 
