@@ -40,6 +40,7 @@ lint: venv ## Check style, types and the directions of imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/stubtest --allowlist packaging/stubtest.allow drayman._native drayman.stdio.replay
 	$(VENV)/bin/lint-imports
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked

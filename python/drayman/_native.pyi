@@ -63,12 +63,14 @@ class Stat:
 def archive_stat(root_fd: int, path: str) -> Stat:
     """What lies at ``path``: parents followed, the last component not, unless it ends in / or /."""
 
-def archive_pack(root_fd: int, path: str, fd: int, *, chunked: bool, cancel_fd: int = -1) -> int:
+def archive_pack(
+    root_fd: int, path: str, fd: int, *, chunked: bool, cancel_fd: int | None = None
+) -> int:
     """Write a tar of ``path`` to ``fd`` (which may be non-blocking), entries named as Docker
     names them; returns the tar's bytes. The connection's end (EPIPE, ECONNRESET) and
     ``cancel_fd`` becoming readable stop it quietly."""
 
-def archive_export(root_fd: int, fd: int, *, chunked: bool, cancel_fd: int = -1) -> int:
+def archive_export(root_fd: int, fd: int, *, chunked: bool, cancel_fd: int | None = None) -> int:
     """As `archive_pack`, for a whole root: entries without ``./``, no entry for the root."""
 
 def archive_unpack(
@@ -82,7 +84,7 @@ def archive_unpack(
     no_overwrite_dir_non_dir: bool = False,
     owner: tuple[int, int] | None = None,
     whiteouts: bool = False,
-    cancel_fd: int = -1,
+    cancel_fd: int | None = None,
 ) -> Unpacked:
     """Read a request body off ``fd`` and unpack it, whatever its compression, below ``path``.
 
@@ -124,8 +126,8 @@ def wire_read_body(
 class LogReader:
     """Reads a json-file log, rotated files first, and writes its records."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         path: str,
         *,
         stdout: bool,
@@ -137,7 +139,7 @@ class LogReader:
         tail: int | None,
         framed: bool,
         chunked: bool,
-    ) -> None: ...
+    ) -> LogReader: ...
     def pump(self, fd: int, budget_bytes: int) -> str:
         """Write records to ``fd`` until one of these, which is returned: ``"end"`` (no more
         will match, ``until`` is passed), ``"idle"`` (all that is in the file was written),

@@ -65,7 +65,7 @@ class Loader:
         return loaded
 
     def _take_in(
-        self, archive: Archive, found: ArchivedImage, cancel_fd: int, holds: ExitStack
+        self, archive: Archive, found: ArchivedImage, cancel_fd: int | None, holds: ExitStack
     ) -> LoadedImage:
         document = image_config.parse(found.config)
         diff_ids = document.rootfs.diff_ids

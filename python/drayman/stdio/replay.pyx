@@ -1,3 +1,4 @@
+# cython: auto_pickle=False, autotestdict=False
 """Log records as Python objects, and back into Docker's frames.
 
 For programs that use the engine in process: they read a container's log as records, choose

@@ -35,7 +35,7 @@ class Body:
     length_bytes: int | None = None
     early: bytes = b""
     # Readable when the work is to stop.
-    cancel_fd: int = -1
+    cancel_fd: int | None = None
 
 
 def chain_ids(diff_ids: Sequence[str]) -> list[str]:
