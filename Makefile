@@ -5,7 +5,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 BUILT := $(VENV)/.built
 CARGO_SOURCES := $(shell find native Cargo.toml Cargo.lock setup.py pyproject.toml python -name '*.pyx' -o -name '*.rs' -o -name '*.toml' -o -name '*.lock' -o -name setup.py | grep -v /target/)
-# Tests run side by side; those that share the host's tables say so themselves (xdist_group).
+# Tests run side by side, a file on one worker.
 WORKERS ?= 2
 
 .PHONY: help demo test venv lint unit native bench fuzz docs clean system
@@ -32,7 +32,7 @@ demo: venv ## Start an engine of its own and do the main job before your eyes
 	$(PYTHON) -m drayman demo
 
 test: venv lint ## Run everything that CI runs
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
+	$(PYTHON) -m pytest -n $(WORKERS)
 	# Benches as tests, on one worker: they share names on the host.
 	$(PYTHON) -m pytest -q benches
 

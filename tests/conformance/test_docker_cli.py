@@ -10,8 +10,6 @@ from tests.engine.engines import EngineServer
 
 SCRIPT = Path(__file__).with_name("docker_cli.sh")
 
-pytestmark = pytest.mark.xdist_group("docker-cli")
-
 
 @pytest.fixture(scope="module")
 def reports(engine_server: EngineServer) -> dict[str, str]:
