@@ -21,7 +21,7 @@ $(PYTHON): | system
 	$(PYTHON) -m pip install -q --upgrade pip
 
 $(BUILT): $(PYTHON) $(CARGO_SOURCES)
-	# The build's own tools live in the venv, so that building again takes seconds.
+	@# The build's own tools live in the venv, so that building again takes seconds.
 	$(PYTHON) -m pip install -q 'setuptools>=80' 'Cython>=3.1,<4' 'maturin>=1.9,<2'
 	PATH=$(abspath $(VENV))/bin:$$PATH $(PYTHON) -m pip install -q --no-build-isolation -e '.[dev]'
 	@touch $@
@@ -33,7 +33,7 @@ demo: venv ## Start an engine of its own and do the main job before your eyes
 
 test: venv lint ## Run everything that CI runs
 	$(PYTHON) -m pytest -n $(WORKERS)
-	# Benches as tests, on one worker: they share names on the host.
+	@# Benches as tests, on one worker: they share names on the host.
 	$(PYTHON) -m pytest -q benches
 
 lint: venv ## Check style, types and the directions of imports
@@ -60,8 +60,8 @@ bench: venv ## Measure beside dockerd and GNU tar; print a table and draw it
 fuzz: venv ## Fuzz what reads strangers' bytes, one minute each
 	packaging/fuzz.sh
 
-docs: venv ## Write the API of the Python packages to build/docs
-	$(PYTHON) -m pydoc -w drayman >/dev/null && mkdir -p build/docs && mv drayman*.html build/docs/
+docs: venv ## Write the manual of the Python packages and the extension to build/docs
+	$(VENV)/bin/pdoc --output-directory build/docs drayman
 
 clean: ## Remove what was built
 	rm -rf build dist target $(VENV) python/*.egg-info python/drayman/bin

@@ -8,6 +8,9 @@ kinds of `drayman.errors` (NotFound, InvalidParameter, Conflict, System).
 Descriptors stay the caller's: nothing here closes a descriptor it was given.
 """
 
+# pdoc runs the stub, in which View.running answers a View.
+from __future__ import annotations
+
 from typing import final
 
 # ---------------------------------------------------------------- view: files without a path
