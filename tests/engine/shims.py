@@ -33,10 +33,10 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="makes namespaces, mou
 
 
 class Place:
-    """A directory for shims, short enough for sockets' paths; nothing of it stays."""
+    """A directory for shims, longer than a socket's address may be; nothing of it stays."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="dms-"))
+        self.path = Path(tempfile.mkdtemp(prefix="dms-" + "d" * 120))
         self.layout = msgspec.to_builtins(Host.detect().cgroup)
         self.cgroup = f"/{CGROUP_PARENT}-{os.getpid()}"
         self.layer = self.path / "layer"
@@ -146,6 +146,13 @@ class Box:
         }
         (bundle / "shim.json").write_text(json.dumps(settings))
         (bundle / "config.json").write_text(json.dumps(_plan(args, tty, cgroup, memory_bytes)))
+
+    def stranger(self) -> socket.socket:
+        """A connection to the shim, with no manners yet."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with contextlib.chdir(self.socket.parent):
+            connection.connect(self.socket.name)
+        return connection
 
     async def spawn(self) -> Shim:
         self.adopt(await Shim.spawn(BINARY, self.path / "bundle"))

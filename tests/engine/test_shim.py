@@ -208,14 +208,12 @@ async def test_hostile_messages(place: Place) -> None:
     shim = await box.spawn()
     await shim.hello()
     for message in (b"x", b"{}", b'{"id":1,"do":"dance"}', b"[" * 60_000, b"x" * 100_000):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
-            stranger.connect(str(box.socket))
+        with box.stranger() as stranger:
             fds = [stranger.fileno()] * 3
             socket.send_fds(stranger, [message], fds)
             answer = json.loads(await asyncio.to_thread(stranger.recv, 1 << 16))
             assert answer["error"]["kind"] == "invalid"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as flood:
-        flood.connect(str(box.socket))
+    with box.stranger() as flood:
         flood.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             for _ in range(10_000):

@@ -85,4 +85,4 @@ def listen_on(host: str, config: Config) -> list[Listener]:
     try:
         return listen(host, group=config.group)
     except OSError as error:
-        raise System(f"cannot listen on {host}: {error.strerror}") from None
+        raise System(f"cannot listen on {host}: {error.strerror or error}") from None

@@ -81,9 +81,14 @@ class Shim:
     async def connect(cls, path: Path) -> Shim:
         """Connect to a shim that an earlier engine left. OSError when none listens there."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection.setblocking(False)
         try:
-            connection.setblocking(False)
-            connection.connect(str(path))
+            # By a descriptor, as the shim binds it: an address has 107 bytes.
+            directory = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
+            try:
+                connection.connect(f"/proc/self/fd/{directory}/{path.name}")
+            finally:
+                os.close(directory)
         except OSError:
             connection.close()
             raise

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
+use rustix::fs::{open, Mode, OFlags};
 use rustix::net::{
     accept_with, bind, listen, recvmsg, send, socket_with, AddressFamily, RecvAncillaryBuffer,
     RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, SocketAddrUnix, SocketFlags,
@@ -22,14 +23,24 @@ const QUEUE_MAX: usize = 1024;
 const DESCRIPTORS_MAX: usize = 4;
 
 /// Bind and listen at `path`, in place of a socket left there by a shim that is gone.
+///
+/// An address has 107 bytes, which the directories of engines often need themselves: so it is
+/// told by a descriptor of its directory.
 pub fn listen_at(path: &Path) -> io::Result<OwnedFd> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let directory = open(directory, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let address = Path::new("/proc/self/fd")
+        .join(directory.as_raw_fd().to_string())
+        .join(name);
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    bind(&socket, &SocketAddrUnix::new(&address)?)?;
     listen(&socket, BACKLOG)?;
     Ok(socket)
 }
