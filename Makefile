@@ -21,6 +21,7 @@ $(PYTHON): | system
 	$(PYTHON) -m pip install -q --upgrade pip
 
 $(BUILT): $(PYTHON) $(CARGO_SOURCES)
+	@echo "Building into $(VENV): some minutes the first time, seconds later"
 	@# The build's own tools live in the venv, so that building again takes seconds.
 	$(PYTHON) -m pip install -q 'setuptools>=80' 'Cython>=3.1,<4' 'maturin>=1.9,<2'
 	PATH=$(abspath $(VENV))/bin:$$PATH $(PYTHON) -m pip install -q --no-build-isolation -e '.[dev]'

@@ -2,113 +2,35 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.progress import track
 
+from drayman.commands.demo_engine import ENDS, Engine, uninterrupted
+from drayman.commands.demo_report import Amount, Report
 from drayman.errors import NotFound, System
 
 BIG_FILE_BYTES = 256 << 20
+BLOCK_BYTES = 1 << 20
 SMALL_FILES = 5_000
 SMALL_FILE_BYTES = 1_000
 LOG_LINES = 200_000
-# Engines of the demo and of users must not meet: an interface and a range of its own.
-BRIDGE = "drayman-demo"
-SUBNET = "172.30.251.0/24"
-START_LIMIT_S = 20.0
-
-
-class Engine:
-    """An engine below one directory, to be started, killed and started again."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.host = f"unix://{place / 'drayman.sock'}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> float:
-        """Start it and wait until it answers; returns the seconds that took."""
-        begun = time.perf_counter()
-        with (self.place / "engine.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable, "-m", "drayman", "serve", "-H", self.host,
-                    "--root", str(self.place / "root"), "--run", str(self.place / "run"),
-                    "--bridge", BRIDGE, "--subnet", SUBNET,
-                ],
-                stdout=log, stderr=log,
-            )  # fmt: skip
-        while not self.answers():
-            if self.process.poll() is not None or time.perf_counter() - begun > START_LIMIT_S:
-                raise System(f"the engine did not start; see {self.place / 'engine.log'}")
-            time.sleep(0.01)
-        return time.perf_counter() - begun
-
-    def answers(self) -> bool:
-        """Whether it serves."""
-        return (self.place / "drayman.sock").exists() and self.docker("version", check=False) == 0
-
-    def docker(self, *arguments: str, check: bool = True, **streams: object) -> int:
-        """Run the docker CLI against it; returns its exit code."""
-        done = subprocess.run(
-            ["docker", "-H", self.host, *arguments],
-            **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, **streams},  # type: ignore[call-overload]
-        )
-        if check and done.returncode != 0:
-            raise System(f"docker {' '.join(arguments)}: {done.stderr.decode().strip()}")
-        return int(done.returncode)
-
-    def output(self, *arguments: str) -> str:
-        """What the docker CLI prints."""
-        return subprocess.run(
-            ["docker", "-H", self.host, *arguments], check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    def kill(self) -> None:
-        """End it without a word, as a crash would."""
-        assert self.process
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self) -> None:
-        """End it in order."""
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait()
-
-
-class Report:
-    """The table, filled line by line."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.table = Table("what", "how much", "time", "rate", title="Drayman, by the docker CLI")
-
-    def measure(
-        self, what: str, work: Callable[[], object], size_bytes: int = 0, note: str = ""
-    ) -> None:
-        """Do the work under a spinner and add its line."""
-        with self.console.status(what):
-            begun = time.perf_counter()
-            work()
-            seconds = time.perf_counter() - begun
-        self.add(what, seconds, size_bytes, note)
-
-    def add(self, what: str, seconds: float, size_bytes: int = 0, note: str = "") -> None:
-        """Add a line that was measured elsewhere."""
-        amount = note or (f"{size_bytes / 1e6:,.0f} MB" if size_bytes else "")
-        rate = f"{size_bytes / 1e6 / seconds:,.0f} MB/s" if size_bytes else ""
-        self.table.add_row(what, amount, f"{seconds * 1000:,.0f} ms", rate)
+# Of what takes milliseconds.
+TIMES = 5
+# It counts, so that a line lost in the crash would be seen.
+COUNTING = "n=0; while sleep 0.02; do n=$((n + 1)); echo $n; done"
+IDENTITY = "{{.State.Pid}} {{.State.StartedAt}}"
 
 
 @click.command()
@@ -117,122 +39,162 @@ class Report:
     type=click.Path(path_type=Path),
     default=Path("build/demo"),
     show_default=True,
-    help="Where the demo's engine keeps its state; emptied first.",
+    metavar="DIR",
+    help="Where the demo's engine keeps its state; what an earlier demo left there is removed.",
 )
 def demo(place: Path) -> None:
     """See the main job done: run, exec, cp, diff, export, logs, and a crash of the engine.
 
     Starts an engine on a socket and state of its own, makes a small image from this host's
-    static busybox, and drives it with the docker CLI. Nothing is left running or mounted.
+    static busybox, and drives it with the docker CLI. Takes some ten seconds and 1 GB of disk.
+    Nothing is left running or mounted, whether it ends, fails or is interrupted.
     """
+    if os.geteuid() != 0:
+        raise System("containers need root: run it again with sudo")
     for program, package in (("docker", "docker.io"), ("busybox", "busybox-static")):
         if shutil.which(program) is None:
             raise NotFound(f"{program} is not on PATH; install it: apt-get install {package}")
-    if os.geteuid() != 0:
-        raise System("containers need root: sudo drayman demo")
-    console = Console()
+    for number in ENDS:
+        signal.signal(number, signal.default_int_handler)
+    console = Console(highlight=False)
     place = place.resolve()
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    report = Report(console)
-    with engine_at(place) as engine:
-        report.add("start the engine", engine.start())
-        make_image(place, engine, report)
-        main_job(place, engine, report)
-        crash(engine, report)
-        console.print(report.table)
-    console.print(
-        "Try it yourself:\n"
-        f"  {sys.executable} -m drayman serve -H {engine.host}"
-        f" --root {place / 'root'} --run {place / 'run'} --bridge {BRIDGE} --subnet {SUBNET} &\n"
-        f"  export DOCKER_HOST={engine.host}\n"
-        "  docker run --rm -it busybox",
-        soft_wrap=True,
-    )
+    engine = Engine(place)
+    engine.claim()
+    files = place / "files"
+    with taken_down(engine, files):
+        engine.prepare()
+        load = Load(files)
+        with Report(console) as report:
+            begin(engine, load, report)
+            carry(engine, load, report)
+            survived = crash(engine, report)
+    console.print(survived, invitation(engine), sep="\n\n", markup=False, soft_wrap=True)
 
 
 @contextmanager
-def engine_at(place: Path) -> Iterator[Engine]:
-    """An engine whose containers are removed whatever happens."""
-    engine = Engine(place)
+def taken_down(engine: Engine, files: Path) -> Iterator[None]:
+    """Take the engine and all it made down in the end; Ctrl-C does not cut that short."""
     try:
-        yield engine
+        yield
     finally:
-        if engine.process and engine.process.poll() is None:
-            left = engine.output("ps", "-aq").split()
-            if left:
-                engine.docker("rm", "-f", *left)
-        engine.stop()
-        subprocess.run(["ip", "link", "delete", BRIDGE], check=False, capture_output=True)
+        with uninterrupted():
+            engine.take_down()
+            shutil.rmtree(files, ignore_errors=True)
 
 
-def make_image(place: Path, engine: Engine, report: Report) -> None:
-    """An image of one layer: busybox and its applets."""
-    tree = place / "tree"
-    for name in ("bin", "etc", "tmp", "root"):
-        (tree / name).mkdir(parents=True)
-    (tree / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
-    (tree / "etc" / "group").write_text("root:x:0:\n")
-    shutil.copy2(str(shutil.which("busybox")), tree / "bin" / "busybox")
-    subprocess.run(["busybox", "--install", "-s", tree / "bin"], check=True)
-    for link in (tree / "bin").iterdir():
-        if link.is_symlink():
-            link.unlink()
-            link.symlink_to("busybox")
+class Load:
+    """What there is to carry: a small root file system, a large file, many small ones."""
 
-    def work() -> None:
-        with subprocess.Popen(["tar", "-C", tree, "-c", "."], stdout=subprocess.PIPE) as tar:
-            engine.docker("import", "-c", 'CMD ["sh"]', "-", "busybox", stdin=tar.stdout)
+    def __init__(self, place: Path) -> None:
+        self.tree, self.big, self.small = place / "tree", place / "big", place / "small"
+        self.back = place / "back"
+        self._make_tree()
+        self.small.mkdir()
+        blocks = BIG_FILE_BYTES // BLOCK_BYTES
+        with self.big.open("wb") as file:
+            for _ in track(range(blocks), "Making a file to carry", transient=True):
+                file.write(os.urandom(BLOCK_BYTES))
+        for number in track(range(SMALL_FILES), "Making small files", transient=True):
+            (self.small / str(number)).write_bytes(bytes([number % 251]) * SMALL_FILE_BYTES)
 
-    report.measure("make an image", work, note="busybox")
+    def _make_tree(self) -> None:
+        for name in ("bin", "etc", "tmp", "root"):
+            (self.tree / name).mkdir(parents=True)
+        (self.tree / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+        (self.tree / "etc" / "group").write_text("root:x:0:\n")
+        busybox = self.tree / "bin" / "busybox"
+        shutil.copy2(str(shutil.which("busybox")), busybox)
+        listed = subprocess.run(
+            ["chroot", self.tree, "/bin/busybox", "--list"], capture_output=True, text=True
+        )
+        if listed.returncode != 0:
+            raise System(
+                f"{shutil.which('busybox')} needs libraries; install one that does not:"
+                " apt-get install busybox-static"
+            )
+        for applet in set(listed.stdout.split()) - {"busybox"}:
+            (busybox.parent / applet).symlink_to("busybox")
 
 
-def main_job(place: Path, engine: Engine, report: Report) -> None:
+def begin(engine: Engine, load: Load, report: Report) -> None:
+    """Start, and make an image of one layer: busybox and its applets."""
+    report.measure("(start the engine)", engine.start)
+    archive = load.tree.with_suffix(".tar")
+    subprocess.run(["tar", "-C", load.tree, "-cf", archive, "."], check=True)
+    report.measure(
+        "import tree.tar busybox",
+        lambda: engine.docker("import", "-c", 'CMD ["sh"]', str(archive), "busybox"),
+        lambda _: Amount(archive.stat().st_size),
+    )
+
+
+def carry(engine: Engine, load: Load, report: Report) -> None:
     """What containers are for, with files worth measuring."""
-    big, small, back = place / "big", place / "small", place / "back"
-    with big.open("wb") as file:
-        for _ in range(BIG_FILE_BYTES >> 20):
-            file.write(os.urandom(1 << 20))
-    small.mkdir()
-    for number in range(SMALL_FILES):
-        (small / str(number)).write_bytes(bytes([number % 251]) * SMALL_FILE_BYTES)
-    small_bytes = SMALL_FILES * SMALL_FILE_BYTES
-    report.measure(
-        "run --rm, no network",
-        lambda: engine.docker("run", "--rm", "--network", "none", "busybox", "true"),
-    )
-    report.measure("run --rm, bridge", lambda: engine.docker("run", "--rm", "busybox", "true"))
-    engine.docker("run", "-d", "--name", "demo", "busybox", "sleep", "600")
-    report.measure("exec", lambda: engine.docker("exec", "demo", "true"))
-    report.measure(
-        "cp in, a large file", lambda: engine.docker("cp", str(big), "demo:/big"), BIG_FILE_BYTES
-    )
-    report.measure(
-        "cp in, small files",
-        lambda: engine.docker("cp", str(small), "demo:/small"),
-        small_bytes,
-        f"{SMALL_FILES:,} files",
-    )
-    report.measure(
-        "cp out, a large file", lambda: engine.docker("cp", "demo:/big", str(back)), BIG_FILE_BYTES
-    )
-    if back.read_bytes() != big.read_bytes():
+    report.measure("--version", lambda: engine.docker("--version"), note="the CLI itself")
+    bare = ("run", "--rm", "--net", "none", "busybox", "true")
+    report.measure(" ".join(bare), lambda: engine.docker(*bare), note="the first")
+    report.measure(" ".join(bare), lambda: engine.docker(*bare), times=TIMES)
+    bridged = ("run", "--rm", "busybox", "true")
+    report.measure(" ".join(bridged), lambda: engine.docker(*bridged), times=TIMES)
+    engine.docker("run", "-d", "--name", "demo", "busybox", "sh", "-c", COUNTING)
+    report.measure("exec demo true", lambda: engine.docker("exec", "demo", "true"), times=TIMES)
+
+    def copy(source: str, target: str, words: str, amount: Amount) -> None:
+        report.measure(words, lambda: engine.docker("cp", source, target), lambda _: amount)
+
+    files = Amount(SMALL_FILES, "files")
+    copy(str(load.big), "demo:/big", "cp big demo:/big", Amount(BIG_FILE_BYTES))
+    copy(str(load.small), "demo:/small", "cp small demo:/small", files)
+    copy("demo:/big", str(load.back), "cp demo:/big back", Amount(BIG_FILE_BYTES))
+    if not filecmp.cmp(load.big, load.back, shallow=False):
         raise System("the file that came back is not the file that went in")
     report.measure(
-        "diff", lambda: engine.docker("diff", "demo"), note=f"{SMALL_FILES + 4:,} changes"
+        "diff demo",
+        lambda: engine.docker("diff", "demo").splitlines(),
+        lambda changes: Amount(len(changes), "changes"),
     )
-    report.measure("export", lambda: engine.docker("export", "demo"), BIG_FILE_BYTES + small_bytes)
+    report.measure("export demo", lambda: engine.size_bytes("export", "demo"), Amount)
     engine.docker("run", "--name", "talk", "busybox", "seq", str(LOG_LINES))
-    report.measure("logs", lambda: engine.docker("logs", "talk"), note=f"{LOG_LINES:,} lines")
+    report.measure(
+        "logs talk",
+        lambda: engine.docker("logs", "talk").splitlines(),
+        lambda lines: Amount(len(lines), "lines"),
+    )
 
 
-def crash(engine: Engine, report: Report) -> None:
-    """Kill the engine; its container must not notice."""
-    before = engine.output("inspect", "-f", "{{.State.Pid}} {{.State.StartedAt}}", "demo")
+def crash(engine: Engine, report: Report) -> str:
+    """Kill the engine and start it again; its container must not notice, nor lose a line.
+    How that went, in a sentence."""
+    before = engine.docker("inspect", "-f", IDENTITY, "demo")
+    said = len(engine.docker("logs", "demo").splitlines())
     engine.kill()
-    os.kill(int(before.split()[0]), 0)  # raises if the container died with the engine
-    report.add("start again after kill -9", engine.start())
-    after = engine.output("inspect", "-f", "{{.State.Pid}} {{.State.StartedAt}}", "demo")
+    pid = int(before.split()[0])
+    os.kill(pid, 0)  # raises if the container died with the engine
+    report.measure("(kill -9, start the engine again)", engine.start)
+    after = engine.docker("inspect", "-f", IDENTITY, "demo")
     if before != after:
         raise System(f"the container did not survive: {before} became {after}")
-    report.measure("exec in the survivor", lambda: engine.docker("exec", "demo", "true"))
+    lines = [int(line) for line in engine.docker("logs", "demo").splitlines()]
+    if lines != list(range(1, len(lines) + 1)):
+        raise System("the container's log has a gap where the engine was killed")
+    report.measure("exec demo true", lambda: engine.docker("exec", "demo", "true"))
+    return (
+        f"The container lived through the engine's end: its process {pid} wrote"
+        f" {len(lines) - said} lines more, and none is missing."
+    )
+
+
+def invitation(engine: Engine) -> str:
+    """What to type to go on."""
+    command = Path(sys.executable).with_name("drayman")
+    settings = engine.settings
+    if settings.is_relative_to(Path.cwd()):
+        settings = settings.relative_to(Path.cwd())
+    if command.is_relative_to(Path.cwd()):
+        command = command.relative_to(Path.cwd())
+    return (
+        "Nothing of it is left running. Try it by yourself; the image is still there:\n\n"
+        f"  {shlex.quote(str(command))} serve --config {shlex.quote(str(settings))} &\n"
+        f"  export DOCKER_HOST={shlex.quote(engine.host)}\n"
+        "  docker run --rm -it busybox\n"
+    )
