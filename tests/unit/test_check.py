@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import drayman
 from drayman.commands import check
 
 MOUNT = "30 23 0:26 / /sys/fs/cgroup/{name} rw - {kind} cgroup {options}\n"
@@ -45,6 +47,16 @@ def test_overlay() -> None:
 def test_namespaces(tmp_path: Path) -> None:
     assert check.namespaces().level == "ok"
     assert check.namespaces(tmp_path).level == "missing"
+
+
+def test_an_extension_that_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check.extension().level == "ok"
+    monkeypatch.delitem(sys.modules, "drayman.runtime.seccomp")
+    monkeypatch.delattr(drayman, "_native")
+    monkeypatch.setitem(sys.modules, "drayman._native", None)
+    finding = check.extension()
+    assert finding.level == "missing"
+    assert "libseccomp2" in finding.advice
 
 
 def test_whatever_is_amiss_has_advice() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes.util
+import importlib
 import os
 import platform
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from drayman.config import load
 
@@ -149,19 +150,28 @@ def shim(path: Path) -> Finding:
     """The binary that holds containers."""
     if not os.access(path, os.X_OK):
         return Finding(
-            "shim",
-            "missing",
-            f"{path} is not there",
-            "Install the wheel again: pip install drayman",
-        )
+            "shim", "missing", f"{path} is not there",
+            "Install it again: pip install --force-reinstall drayman",
+        )  # fmt: skip
     return Finding("shim", "ok", str(path))
+
+
+def extension() -> Finding:
+    """The compiled half of the engine, with the libraries it needs."""
+    try:
+        importlib.import_module("drayman.runtime.seccomp")
+    except ImportError as error:
+        return Finding(
+            "extension", "missing", str(error), "apt-get install libseccomp2, or install it again"
+        )
+    return Finding("extension", "ok", "loads")
 
 
 def findings() -> Iterator[Finding]:
     """Every check, in the order of importance."""
     config = load()
     checks: list[Callable[[], Finding]] = [
-        kernel, privileges, namespaces, cgroups, overlay, seccomp, nftables, tools,
+        kernel, privileges, namespaces, cgroups, overlay, seccomp, nftables, tools, extension,
         lambda: shim(config.shim_path), lambda: disk(Path(config.root)),
     ]  # fmt: skip
     for each in checks:
@@ -175,10 +185,15 @@ def check() -> None:
     Each line says what was found and, where something is amiss, what to do about it. Ends
     with 1 when something is missing without which the engine cannot work.
     """
-    table = Table("", "what", "found", "what to do", box=None, pad_edge=False)
+    console = Console(highlight=False)
+    columns = [Column(title, overflow="fold") for title in ("", "what", "found", "what to do")]
+    table = Table(*columns, box=None, pad_edge=False)
     missing = False
     for finding in findings():
         missing |= finding.level == "missing"
         table.add_row(MARKS[finding.level], finding.subject, finding.found, finding.advice)
-    Console(soft_wrap=True).print(table)
-    sys.exit(1 if missing else 0)
+    console.print(table)
+    if missing:
+        console.print("\nThe engine cannot work here before what is missing is there.")
+        sys.exit(1)
+    console.print("\nThe engine can work here: drayman serve")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ import click
 import uvloop
 
 from drayman.api.listeners import Listener, listen
-from drayman.config import DEFAULT_HOST, LOG_LEVELS, Config, load
+from drayman.config import DEFAULT_FILE, DEFAULT_HOST, LOG_LEVELS, Config, load
 from drayman.engine.engine import Engine
 from drayman.errors import System
 from drayman.server import serve as serve_api
 
 log = logging.getLogger("drayman")
+
+
+DEFAULTS = Config()
 
 
 @click.command()
@@ -29,25 +33,45 @@ log = logging.getLogger("drayman")
     help="Where to listen: unix:///path, tcp://address:port, or fd:// for sockets that systemd"
     f" hands over. May be given several times. Default: {DEFAULT_HOST}",
 )
-@click.option("--root", metavar="DIR", help="Images, containers, volumes: survives a reboot.")
-@click.option("--run", metavar="DIR", help="Sockets and handles: may be lost with a reboot.")
+@click.option(
+    "--root",
+    metavar="DIR",
+    help=f"Images, containers, volumes: must survive a reboot. Default: {DEFAULTS.root}",
+)
+@click.option(
+    "--run",
+    metavar="DIR",
+    help=f"Sockets and handles: may be lost with a reboot. Default: {DEFAULTS.run}",
+)
 @click.option(
     "--config",
     "file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Settings in TOML; /etc/drayman/config.toml if it is there.",
+    help=f"Settings in TOML. Default: {DEFAULT_FILE}, if it is there.",
 )
-@click.option("--log-level", type=click.Choice(LOG_LEVELS), help="What to tell on standard error.")
-@click.option("--group", metavar="NAME", help="Who may use the unix socket, beside root.")
-@click.option("--bridge", metavar="NAME", help="Interface of the default network.")
-@click.option("--subnet", metavar="CIDR", help="Its range; a free one is chosen otherwise.")
+@click.option(
+    "--log-level",
+    type=click.Choice(LOG_LEVELS),
+    help=f"What to tell on standard error. Default: {DEFAULTS.log_level}",
+)
+@click.option(
+    "--group",
+    metavar="NAME",
+    help=f"Who may use the unix socket, beside root. Default: {DEFAULTS.group}",
+)
+@click.option(
+    "--bridge",
+    metavar="NAME",
+    help=f"Interface of the default network, made when missing. Default: {DEFAULTS.bridge}",
+)
+@click.option("--subnet", metavar="CIDR", help="Its range. Default: one that is free.")
 def serve(file: Path | None, hosts: tuple[str, ...], **settings: Any) -> None:
-    """Run the engine.
+    """Run the engine until SIGTERM or Ctrl-C.
 
-    Options win over the environment (DRAYMAN_ROOT, DRAYMAN_HOSTS, …), which wins over the
-    file. SIGHUP reads the file again, SIGTERM ends the engine in under two seconds; containers
-    go on, and the next start takes them up.
+    It takes root; `drayman check` tells what else. Options win over the environment
+    (DRAYMAN_ROOT, DRAYMAN_HOSTS, …), which wins over the file. SIGHUP reads the file again. An
+    end takes under two seconds; containers go on, and the next start takes them up.
 
     \b
     Examples:
@@ -56,9 +80,13 @@ def serve(file: Path | None, hosts: tuple[str, ...], **settings: Any) -> None:
       drayman serve -H tcp://127.0.0.1:2375 --log-level debug
     """
     config = load(file, hosts=list(hosts), **settings)
+    if os.geteuid() != 0:
+        raise System("containers need root: run it again with sudo")
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=config.log_level.upper()
     )
+    # It calls its logger "error" whatever it says, and says nothing new below that.
+    logging.getLogger("uvicorn").setLevel("WARNING")
 
     def reload() -> None:
         again = load(file, hosts=list(hosts), **settings)

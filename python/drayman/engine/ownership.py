@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from drayman.errors import Conflict
+from drayman.errors import Conflict, DraymanError, System
 
 # A number and a newline, with room to spare.
 _PID_BYTES = 32
@@ -17,12 +17,13 @@ class Ownership:
     their process, so none is ever stale."""
 
     def __init__(self, *directories: Path) -> None:
-        """Take the locks; Conflict naming the process that holds one."""
+        """Take the locks; Conflict naming the process that holds one, System for a directory
+        that cannot be."""
         self._fds: list[int] = []
         for directory in directories:
             try:
                 self._fds.append(_lock(directory))
-            except Conflict:
+            except DraymanError:
                 self.release()
                 raise
 
@@ -33,8 +34,11 @@ class Ownership:
 
 
 def _lock(directory: Path) -> int:
-    directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-    fd = os.open(directory / "drayman.pid", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        fd = os.open(directory / "drayman.pid", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise System(f"cannot keep anything in {directory}: {error.strerror}") from None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
