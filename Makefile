@@ -54,7 +54,8 @@ unit: venv ## Run the tests that need no root
 
 bench: venv ## Measure beside dockerd and GNU tar; print a table and draw it
 	mkdir -p build/bench
-	$(PYTHON) -m pytest benches --benchmark-enable --benchmark-only -q --timeout 900 \
+	@# Without the options of test runs, which measure nothing.
+	$(PYTHON) -m pytest benches -o addopts= --benchmark-only -q --timeout 900 \
 	  --benchmark-json=build/bench/run.json --benchmark-columns=median,min,rounds
 	$(PYTHON) -m benches.report build/bench/run.json
 

@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from drayman.network.bridge import BridgeDriver
+
 START_LIMIT_S = 30.0
+BRIDGE = "drayman-bench"
 PEER_NETNS = "drayman-peer"
 
 
@@ -53,11 +56,13 @@ def drayman(place: Path) -> Iterator[Engine]:
     host = f"unix://{place / 'd.sock'}"
     command = [
         sys.executable, "-m", "drayman", "serve", "-H", host, "--root", str(place / "root"),
-        "--run", str(place / "run"), "--bridge", "drayman-bench", "--subnet", "172.30.252.0/24",
+        "--run", str(place / "run"), "--bridge", BRIDGE, "--subnet", "172.30.252.0/24",
     ]  # fmt: skip
-    with started("drayman", command, host, place) as engine:
-        yield engine
-    subprocess.run(["ip", "link", "delete", "drayman-bench"], check=False, capture_output=True)
+    try:
+        with started("drayman", command, host, place) as engine:
+            yield engine
+    finally:
+        BridgeDriver(BRIDGE, None, place / "run").remove()
 
 
 @contextmanager
