@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.images import busybox_layer
 
 from drayman.network.bridge import BridgeDriver
 
@@ -91,7 +91,7 @@ def started(name: str, command: list[str], host: str, place: Path) -> Iterator[E
     engine = Engine(name, host, process)
     try:
         await_answer(engine, place / "log")
-        load_busybox(engine, place)
+        load_busybox(engine)
         yield engine
         left = engine.output("ps", "-aq").split()
         if left:
@@ -111,17 +111,6 @@ def await_answer(engine: Engine, log: Path) -> None:
         time.sleep(0.02)
 
 
-def load_busybox(engine: Engine, place: Path) -> None:
+def load_busybox(engine: Engine) -> None:
     """Import an image of one layer with busybox and its applets."""
-    tree = place / "tree"
-    (tree / "bin").mkdir(parents=True)
-    (tree / "tmp").mkdir()
-    busybox = shutil.which("busybox")
-    assert busybox, "busybox-static is installed by `make system`"
-    shutil.copy2(busybox, tree / "bin" / "busybox")
-    for applet in subprocess.check_output(["busybox", "--list"], text=True).split():
-        if applet != "busybox":
-            os.symlink("busybox", tree / "bin" / applet)
-    with subprocess.Popen(["tar", "-C", tree, "-c", "."], stdout=subprocess.PIPE) as tar:
-        engine.run("import", "-c", 'CMD ["sh"]', "-", "busybox", stdin=tar.stdout)
-    shutil.rmtree(tree)
+    engine.run("import", "-c", 'CMD ["sh"]', "-", "busybox", input=busybox_layer())

@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import io
 import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -125,10 +124,6 @@ def test_py_executes(py: docker.DockerClient, engine: Fake) -> None:
 # ------------------------------------------------------------------ the command line
 
 
-DOCKER = shutil.which("docker")
-with_docker = pytest.mark.skipif(DOCKER is None, reason="there is no docker command")
-
-
 class CommandLine:
     """The docker command."""
 
@@ -140,9 +135,8 @@ class CommandLine:
         }
 
     def __call__(self, *arguments: str, **named: Any) -> subprocess.CompletedProcess[bytes]:
-        assert DOCKER
         return subprocess.run(
-            [DOCKER, *arguments],
+            ["docker", *arguments],
             env=self._environment,
             capture_output=True,
             timeout=3 * PATIENCE_S,
@@ -157,7 +151,6 @@ def cli(running: Running, tmp_path: Path) -> CommandLine:
     return CommandLine(running.path, tmp_path)
 
 
-@with_docker
 def test_cli_looks_around(cli: CommandLine) -> None:
     assert cli("version", "--format", "{{.Server.Version}}").stdout == b"29.0.0\n"
     assert cli("ps", "--format", "{{.Names}} {{.Image}}").stdout == b"box busybox\n"
@@ -169,7 +162,6 @@ def test_cli_looks_around(cli: CommandLine) -> None:
     assert (swarm.returncode, b"not a swarm manager" in swarm.stderr) == (1, True)
 
 
-@with_docker
 def test_cli_reads_logs(cli: CommandLine, engine: Fake) -> None:
     engine.answers["container_logs"] = lambda name, options: Payload(
         frame(1, b"out\n"), frame(2, b"err\n")
@@ -178,7 +170,6 @@ def test_cli_reads_logs(cli: CommandLine, engine: Fake) -> None:
     assert (found.returncode, found.stdout, found.stderr) == (0, b"out\n", b"err\n")
 
 
-@with_docker
 def test_cli_copies_both_ways(cli: CommandLine, engine: Fake, tmp_path: Path) -> None:
     content = b"0123456789abcdef" * 65536
     packed = tar([("x", content, 0o644)])
@@ -201,7 +192,6 @@ def test_cli_copies_both_ways(cli: CommandLine, engine: Fake, tmp_path: Path) ->
     assert (failed.returncode, b"Could not find the file /no" in failed.stderr) == (1, True), failed
 
 
-@with_docker
 def test_cli_executes(cli: CommandLine, engine: Fake) -> None:
     engine.answers["container_inspect"] = lambda name, size: {
         "Id": CONTAINER_ID,
@@ -217,7 +207,6 @@ def test_cli_executes(cli: CommandLine, engine: Fake) -> None:
     streams.join()
 
 
-@with_docker
 def test_cli_runs(cli: CommandLine, engine: Fake) -> None:
     started = threading.Event()
 
@@ -236,7 +225,6 @@ def test_cli_runs(cli: CommandLine, engine: Fake) -> None:
     assert engine.asks("container_wait")[0][0][1] == "removed"
 
 
-@with_docker
 def test_cli_hears_of_missing_images(cli: CommandLine, engine: Fake) -> None:
     engine.answers["container_create"] = NotFound("No such image: busybox:latest")
     found = cli("run", "busybox")
@@ -244,7 +232,6 @@ def test_cli_hears_of_missing_images(cli: CommandLine, engine: Fake) -> None:
     assert b"pulling an image is not available" in found.stderr
 
 
-@with_docker
 def test_cli_listens(cli: CommandLine, engine: Fake) -> None:
     engine.answers["events"] = [
         Event(type="container", action="die", actor_id=CONTAINER_ID, time_ns=10**18)

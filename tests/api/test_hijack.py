@@ -18,6 +18,16 @@ JSON = {"Content-Type": "application/json"}
 RAW = "application/vnd.docker.raw-stream"
 MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
 
+each_head = pytest.mark.parametrize(
+    ("version", "tty", "upgrade", "expected"),
+    [
+        ("1.42", False, True, (101, MULTIPLEXED)),
+        ("1.41", False, True, (101, RAW)),
+        ("1.42", True, True, (101, RAW)),
+        ("1.42", False, False, (200, RAW)),
+    ],
+)
+
 
 def session(engine: Fake) -> socket.socket:
     """The connection as the engine got it, what came early put before what comes."""
@@ -27,15 +37,7 @@ def session(engine: Fake) -> socket.socket:
     return given
 
 
-@pytest.mark.parametrize(
-    ("version", "tty", "upgrade", "expected"),
-    [
-        ("1.42", False, True, (101, MULTIPLEXED)),
-        ("1.41", False, True, (101, RAW)),
-        ("1.42", True, True, (101, RAW)),
-        ("1.42", False, False, (200, RAW)),
-    ],
-)
+@each_head
 def test_attach_heads(
     client: Client,
     engine: Fake,
@@ -110,15 +112,7 @@ def test_attach_errors_are_plain_text_and_the_end(
     assert client.is_closed
 
 
-@pytest.mark.parametrize(
-    ("version", "tty", "upgrade", "expected"),
-    [
-        ("1.42", False, True, (101, MULTIPLEXED)),
-        ("1.41", False, True, (101, RAW)),
-        ("1.42", True, True, (101, RAW)),
-        ("1.42", False, False, (200, RAW)),
-    ],
-)
+@each_head
 def test_exec_heads(
     client: Client,
     engine: Fake,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.engine import oracle, oracle_plans
 from tests.engine.oracle import Observed
-from tests.engine.shims import BINARY, needs_root
+from tests.engine.shims import needs_root
 
 from drayman.runtime.host import Host
 
@@ -19,10 +18,7 @@ PLANS = 40
 UNREADABLE_CGROUP = "a container's cgroup directories are made under the shim's umask: 0750"
 TMPFS_MODE = "a tmpfs without a mode does not take that of the place below it"
 
-pytestmark = [
-    needs_root,
-    pytest.mark.skipif(shutil.which("runc") is None, reason="runc is absent"),
-]
+pytestmark = needs_root
 
 
 class World:
@@ -50,8 +46,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.mark.parametrize("seed", range(PLANS))
 def test_as_under_runc(world: World, seed: int) -> None:
-    if not BINARY.exists():
-        pytest.skip("drayman-shim is not built")
     plan = oracle_plans.plan(seed, world.host, world.rootfs, world.files)
     bundle = world.place / f"{seed}"
     oracle.write_bundle(bundle, world.rootfs, plan, world.host)

@@ -4,9 +4,12 @@ and nothing else."""
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import socket
+import struct
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +178,9 @@ def test_a_client_that_leaves_is_not_waited_for(world: World) -> None:
                 images.image_load(ours.fileno(), Framing(True, None), quiet=True)
             )
             theirs.sendall(b"1000\r\n" + b"x" * 10)
-            await asyncio.sleep(0.05)
+            # Until what was sent is read: then the load waits for the rest.
+            while struct.unpack("i", fcntl.ioctl(theirs, termios.TIOCOUTQ, bytes(4)))[0]:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
             loading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await loading

@@ -51,7 +51,6 @@ def names() -> bpf.Names:
     return bpf.Names()
 
 
-@pytest.mark.skipif(not DEBIAN.exists(), reason="golang-github-containers-common is absent")
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 @pytest.mark.parametrize("extra", ["", *capabilities.KNOWN])
 def test_no_wider_than_docker(architecture: str, extra: str) -> None:
