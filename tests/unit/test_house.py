@@ -15,6 +15,8 @@ SOURCES = ("python", "native", "tests", "benches", "packaging", "setup.py")
 LINES_LIMIT = 400
 MEDIAN_LIMIT = 170
 FUNCTION_LIMIT = 70
+# How a file begins that says what it is for; Python's are parsed.
+FIRST_WORDS = {".rs": ("//!", "#!"), ".pyx": ('"""', "# cython: "), ".sh": ("#",)}
 
 
 def sources(*endings: str) -> list[Path]:
@@ -51,26 +53,91 @@ def test_a_module_says_what_it_is_for() -> None:
         for path in sources(".py")
         if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
     ]
+    for ending, begins in FIRST_WORDS.items():
+        silent += [
+            path.relative_to(ROOT)
+            for path in sources(ending)
+            if not path.read_text().startswith(begins)
+        ]
     assert not silent
+
+
+def test_names_say_what_is_inside() -> None:
+    vague = ("util", "helper", "common", "misc", "manager")
     assert not [
         path.relative_to(ROOT)
-        for path in sources(".rs")
-        if not path.read_text().startswith(("//!", "#!"))
+        for path in sources(".py", ".rs", ".pyx", ".pyi", ".sh")
+        if path.stem.rstrip("s") in vague or path.parent.name.rstrip("s") in vague
     ]
 
 
 def test_only_the_doors_import_the_extension() -> None:
     doors = ("runtime", "storage", "stdio", "network")
-    imports = re.compile(r"^\s*(from drayman\._native|from drayman import .*_native)", re.M)
-    wrong = [
+    package = ROOT / "python" / "drayman"
+    assert not [
         path.relative_to(ROOT)
         for path in sources(".py")
-        if ROOT / "python" in path.parents
-        and imports.search(path.read_text())
-        and path.parent.name not in doors
-        and path.name != "wire.py"
+        if package in path.parents
+        and path.relative_to(package).parts[0] not in doors
+        and imports_extension(path)
     ]
-    assert not wrong
+
+
+def imports_extension(path: Path) -> bool:
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names) if any("_native" in name.name for name in names):
+                return True
+            case ast.ImportFrom(module=module, names=names) if "_native" in (module or "") or any(
+                name.name == "_native" for name in names
+            ):
+                return True
+    return False
+
+
+def test_no_test_sleeps_to_wait() -> None:
+    """A loop may look again after a while; nothing else may hope that it was long enough."""
+    measured = "test_it_sleeps_when_nothing_happens"
+    hopeful = []
+    for path in sources(".py"):
+        if path.is_relative_to(ROOT / "python"):
+            continue
+        tree = ast.parse(path.read_text())
+        patient = [n for n in ast.walk(tree) if isinstance(n, ast.While)]
+        patient += [n for n in ast.walk(tree) if getattr(n, "name", "") == measured]
+        excused = {call for node in patient for call in sleeps(node)}
+        hopeful += [
+            f"{path.relative_to(ROOT)}:{call.lineno}"
+            for call in sleeps(tree)
+            if call not in excused
+        ]
+    assert not hopeful
+
+
+def sleeps(tree: ast.AST) -> list[ast.Call]:
+    """The calls that let time pass; ``sleep(0)`` only lets others run."""
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "sleep"
+        and [ast.unparse(argument) for argument in node.args] != ["0"]
+    ]
+
+
+def test_nothing_but_root_is_a_reason_to_skip() -> None:
+    """What tests need is installed by packaging/system.sh, so that its lack is a failure."""
+    skip = re.compile(r"pytest\.(?:skip|mark\.skip|importorskip)")
+    for_root = re.compile(
+        r"pytest\.mark\.skipif\(os\.geteuid\(\) != 0|if os\.geteuid\(\) != 0:\s+pytest\.skip"
+    )
+    assert not [
+        path.relative_to(ROOT)
+        for path in sources(".py")
+        if path != Path(__file__)
+        and len(skip.findall(path.read_text())) != len(for_root.findall(path.read_text()))
+    ]
 
 
 def test_pure_crates_do_not_know_python_or_one_another() -> None:
