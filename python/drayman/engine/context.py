@@ -50,6 +50,12 @@ class Context:
         """Store a record; when this returns it is on disk."""
         await blocking(self.store.containers.put, record)
 
+    async def commit(self, entry: Entry, record: Container) -> None:
+        """Store a new record of a container, then show it: what a crash could undo is told to
+        nobody, and the events that the caller publishes next are not behind what is seen."""
+        await self.save(record)
+        entry.record = record
+
     def lower(self, record: Container) -> list[str]:
         """The directories below a container's own, topmost first."""
         return self.images.lower(record.image_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.lifecycle import follow
@@ -30,6 +32,6 @@ class Pausing:
             cgroup = self._context.cgroup_path(entry.record)
             await blocking(turn, self._context.host.cgroup, cgroup)
             # It may have ended meanwhile: then the exit waits for the lock and follows.
-            entry.change(status=status)
-            await self._context.save(entry.record)
+            state = replace(entry.state, status=status)
+            await self._context.commit(entry, replace(entry.record, state=state))
         self._context.announce.container(entry.record, event)

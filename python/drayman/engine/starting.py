@@ -77,8 +77,8 @@ class Starting:
                 raise
             await self._failed(entry, str(translated[0]), translated[1])
             raise translated[0] from None
-        entry.record = _started(entry.record, attachment, pid, started_at_ns)
-        await self._context.save(entry.record)
+        started = _started(entry.record, attachment, pid, started_at_ns)
+        await self._context.commit(entry, started)
         self._context.announce.volumes(entry.record, "mount")
         self._context.announce.networks(entry.record, "connect")
         self._context.announce.container(entry.record, "start")

@@ -143,7 +143,7 @@ class Supervision:
                 del entry.execs[one.id]
         close_all(entry.pending)
         endpoints = await self._context.networks.release(record)
-        entry.record = replace(
+        settled = replace(
             record,
             ports={},
             endpoints=endpoints,
@@ -158,7 +158,7 @@ class Supervision:
                 ever_started=True,
             ),
         )
-        await self._context.save(entry.record)
+        await self._context.commit(entry, settled)
 
     def wants_restart(self, entry: Entry, exit: Exit) -> bool:
         """Whether the policy starts the container again after this exit."""
