@@ -26,7 +26,7 @@ from drayman.runtime.host import Host
 
 # Polite words for an end: Ctrl-C, kill, a terminal that closes.
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-START_LIMIT_S = 20.0
+PATIENCE_S = 20.0
 START_POLL_S = 0.005
 BLOCK_BYTES = 1 << 20
 PING = b"GET /_ping HTTP/1.0\r\n\r\n"
@@ -95,7 +95,7 @@ class Engine:
         self._wait(self._process)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + START_LIMIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while not self._answers():
             if process.poll() is not None or time.monotonic() > deadline:
                 last = self.log.read_text().splitlines()[-1:]
@@ -158,13 +158,23 @@ class Engine:
                 self.start()
             else:
                 self._wait(self._process)
-            if containers := self.docker("ps", "-aq").split():
-                self.docker("rm", "-f", *containers)
+            self._remove_containers()
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait()
         BridgeDriver(self.config.bridge, None, Path(self.config.run)).remove()
         leftovers.remove(Host.detect().cgroup, self.config.cgroup_parent)
+
+    def _remove_containers(self) -> None:
+        """All of them. One that was run with --rm may be leaving by itself this moment, which is
+        an error for who removes it too."""
+        deadline = time.monotonic() + PATIENCE_S
+        while containers := self.docker("ps", "-aq").split():
+            try:
+                self.docker("rm", "-f", *containers)
+            except System:
+                if time.monotonic() > deadline:
+                    raise
 
 
 @contextmanager
