@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from drayman.api.lending import Caller
 from drayman.errors import InvalidParameter, NotFound
 from drayman.model.event import Event
 from tests.api.client import PATIENCE_S, Client
@@ -139,6 +141,28 @@ def test_whoever_waits_is_answered_once(client: Client, engine: Fake) -> None:
     client.ask("POST", "/containers/box/wait")
     assert wait.closed.wait(PATIENCE_S)
     assert wait.told.is_set()
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_head_that_another_sends_is_not_sent_again(
+    client: Client, engine: Fake, version: str
+) -> None:
+    async def over() -> tuple[int, str]:
+        return 3, ""
+
+    async def greet(name: str, condition: str, caller: Caller) -> Wait:
+        head = await caller.head()
+        os.write(caller.fileno(), head.replace(b" OK", b" From Another"))
+        return Wait(over)
+
+    engine.answers["container_wait"] = greet
+    client.send(f"POST /containers/box/wait HTTP/{version}\r\nHost: d\r\n\r\n".encode())
+    answer = client.answer()
+    assert (answer.status, answer.reason) == (200, "From Another")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.body == b'{"StatusCode":3}\n'
+    if version == "1.1":
+        assert client.ask("GET", "/_ping").status == 200
 
 
 def test_whoever_leaves_was_not_answered(running: Running, endless: Endless) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 
 import pytest
@@ -12,7 +13,7 @@ from tests.engine.engines import TIMEOUT_S, EngineServer, until
 
 
 class Waiter:
-    """A client that waits, and has the head of its answer."""
+    """A client that waits."""
 
     def __init__(self, engine: EngineServer, container: str, condition: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -21,8 +22,12 @@ class Waiter:
         request = f"POST /containers/{container}/wait?condition={condition} HTTP/1.1\r\n"
         self._socket.sendall(f"{request}Host: d\r\nContent-Length: 0\r\n\r\n".encode())
         self._answer = b""
+
+    def greeted(self) -> Waiter:
+        """This, once it has the head of its answer."""
         while b"\r\n\r\n" not in self._answer:
             self._answer += self._socket.recv(4096)
+        return self
 
     def result(self) -> dict[str, object]:
         while not self._answer.endswith(b"0\r\n\r\n"):
@@ -45,14 +50,14 @@ def test_not_running_answers_at_once_for_one_that_never_ran(engine_server: Engin
 
 def test_next_exit_waits_for_a_run(engine_server: EngineServer) -> None:
     container = engine_server.create("sh", "-c", "exit 4")
-    waiter = Waiter(engine_server, container, "next-exit")
+    waiter = Waiter(engine_server, container, "next-exit").greeted()
     assert engine_server.api("POST", f"/containers/{container}/start")[0] == 204
     assert waiter.result() == {"StatusCode": 4}
 
 
 def test_removed_waits_for_the_removal(engine_server: EngineServer) -> None:
     container = engine_server.create("sh", "-c", "exit 4", HostConfig={"AutoRemove": True})
-    waiter = Waiter(engine_server, container, "removed")
+    waiter = Waiter(engine_server, container, "removed").greeted()
     engine_server.api("POST", f"/containers/{container}/start")
     assert waiter.result() == {"StatusCode": 4}
     assert engine_server.api("GET", f"/containers/{container}/json")[0] == 404
@@ -60,7 +65,7 @@ def test_removed_waits_for_the_removal(engine_server: EngineServer) -> None:
 
 def test_removal_wakes_everybody(engine_server: EngineServer) -> None:
     container = engine_server.create("true")
-    waiters = [Waiter(engine_server, container, one) for one in ("next-exit", "removed")]
+    waiters = [Waiter(engine_server, container, one).greeted() for one in ("next-exit", "removed")]
     engine_server.api("DELETE", f"/containers/{container}")
     assert [waiter.result() for waiter in waiters] == [{"StatusCode": 0}] * 2
 
@@ -69,7 +74,7 @@ def test_entering_the_back_off_wakes(engine_server: EngineServer) -> None:
     container = engine_server.create(
         "sh", "-c", "exit 2", HostConfig={"RestartPolicy": {"Name": "always"}}
     )
-    waiter = Waiter(engine_server, container, "next-exit")
+    waiter = Waiter(engine_server, container, "next-exit").greeted()
     engine_server.api("POST", f"/containers/{container}/start")
     assert waiter.result() == {"StatusCode": 2}
     engine_server.api("POST", f"/containers/{container}/stop")
@@ -84,7 +89,7 @@ def test_a_waiter_survives_the_engine(engine_server: EngineServer, condition: st
     container = engine_server.running(
         "sh", "-c", GATE, HostConfig={"AutoRemove": condition == "removed"}
     )
-    waiter = Waiter(engine_server, container, condition)
+    waiter = Waiter(engine_server, container, condition).greeted()
     engine_server.crash()
     engine_server.docker("exec", container, "touch", "/go")
     assert waiter.result() == {"StatusCode": 6}
@@ -97,10 +102,30 @@ def test_a_waiter_survives_the_engine(engine_server: EngineServer, condition: st
 
 def test_a_waiter_from_before_the_start_survives_many(engine_server: EngineServer) -> None:
     container = engine_server.create("sh", "-c", GATE)
-    waiter = Waiter(engine_server, container, "next-exit")
+    waiter = Waiter(engine_server, container, "next-exit").greeted()
     engine_server.api("POST", f"/containers/{container}/start")
     engine_server.crash()
     engine_server.crash()
+    engine_server.docker("exec", container, "touch", "/go")
+    assert waiter.result() == {"StatusCode": 6}
+
+
+@pytest.mark.parametrize("condition", ["next-exit", "removed"])
+def test_an_engine_may_die_before_the_head_of_the_answer(
+    engine_server: EngineServer, condition: str
+) -> None:
+    container = engine_server.running(
+        "sh", "-c", GATE, HostConfig={"AutoRemove": condition == "removed"}
+    )
+    shim = engine_server.shim(container)
+    os.kill(shim, signal.SIGSTOP)
+    waiter = Waiter(engine_server, container, condition)
+    # Answers come in the order of requests, so that it is the shim that is waited for.
+    for _ in range(10):
+        assert engine_server.api("GET", "/_ping")[0] == 200
+    engine_server.kill()
+    os.kill(shim, signal.SIGCONT)
+    engine_server.start()
     engine_server.docker("exec", container, "touch", "/go")
     assert waiter.result() == {"StatusCode": 6}
 
@@ -113,7 +138,7 @@ def test_a_waiter_is_answered_without_an_engine(
     container = engine_server.running(
         "sh", "-c", "sleep 0.5; exit 6", HostConfig={"AutoRemove": automatic}
     )
-    waiter = Waiter(engine_server, container, "removed" if automatic else "next-exit")
+    waiter = Waiter(engine_server, container, "removed" if automatic else "next-exit").greeted()
     getattr(engine_server, end)()
     try:
         assert waiter.result() == {"StatusCode": 6}
@@ -125,7 +150,7 @@ def test_a_waiter_of_a_failed_removal_learns_of_it_after_a_crash(
     engine_server: EngineServer,
 ) -> None:
     container = engine_server.running("sh", "-c", GATE, HostConfig={"AutoRemove": True})
-    waiter = Waiter(engine_server, container, "removed")
+    waiter = Waiter(engine_server, container, "removed").greeted()
     engine_server.crash()
     aside = engine_server.root / "tmp" / f"removed-{container}"
     (aside / "in-the-way").mkdir(parents=True)
@@ -138,7 +163,7 @@ def test_a_waiter_of_a_failed_removal_learns_of_it_after_a_crash(
 
 def test_clients_that_left_are_forgotten(engine_server: EngineServer) -> None:
     container = engine_server.running("sh", "-c", GATE)
-    waiters = [Waiter(engine_server, container, "next-exit") for _ in range(20)]
+    waiters = [Waiter(engine_server, container, "next-exit").greeted() for _ in range(20)]
     shim = engine_server.shim(container)
     open_files = len(os.listdir(f"/proc/{shim}/fd"))
     for waiter in waiters[:10]:

@@ -43,7 +43,7 @@ def test_requests() -> None:
         ),
         messages.GetStatus(),
         messages.ExecSignal(exec="e1", signal=9),
-        messages.Keep(until="removal", chunked=True),
+        messages.Keep(until="removal", chunked=True, head=b"HTTP/1.1 200 OK\r\n\r\n"),
         messages.Adopt(until="exit"),
     ]
     for number, request in enumerate(requests, 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from drayman.api.lending import Caller, Download, Framing, Session
 from drayman.api.pumped import Pumped
@@ -36,9 +36,13 @@ class Connection(Protocol):
     async def detach(self, head: bytes) -> Session:
         """Give the connection away, and the head that whoever serves it will write."""
 
+    def caller(self, start: Message) -> Caller | None:
+        """The client, for those who can answer it should this process die; None: nobody can.
+        ``start`` is how its answer starts."""
+
     @property
-    def caller(self) -> Caller | None:
-        """The client, for those who can answer it should this process die; None: nobody can."""
+    def greeted(self) -> bool:
+        """Whether somebody else has seen to the answer's head."""
 
     async def while_there(self, work: Awaitable[Any], *, half_close: bool) -> bool:
         """Await ``work`` as long as the client is there; False if that was cut short."""

@@ -104,23 +104,24 @@ async def wait(call: Call) -> Response:
     condition = call.text("condition") if call.at_least("1.30") else ""
     if condition and condition not in WAIT_CONDITIONS:
         raise InvalidParameter(f"invalid condition: {quote(condition)}")
-    wait = await call.backend.container_wait(
-        call.name, condition or WAIT_CONDITIONS[0], call.connection.caller
-    )
 
     async def document() -> AsyncIterator[bytes]:
-        with contextlib.closing(wait):
+        with contextlib.closing(waiter):
             # Registered: a generator that has begun is sure to be closed.
             yield b""
-            exit_code, error = await wait.outcome()
+            exit_code, error = await waiter.outcome()
             # From 1.30 to 1.33 a failed removal is told by an empty answer.
             if not error or condition != "removed" or call.at_least("1.34"):
                 yield wait_document(exit_code, error)
-            wait.answered()
+            waiter.answered()
 
     parts = document()
+    answer = Streamed(parts, listens=False, incomplete=True)
+    waiter = await call.backend.container_wait(
+        call.name, condition or WAIT_CONDITIONS[0], call.connection.caller(answer.start)
+    )
     await anext(parts)
-    return Streamed(parts, listens=False, incomplete=True)
+    return answer
 
 
 async def remove(call: Call) -> Response:

@@ -46,7 +46,7 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Caller(Protocol):
-    """The connection of a client that waits for an answer."""
+    """The connection of a client that waits for an answer, and has none of it yet."""
 
     @property
     def chunked(self) -> bool:
@@ -54,6 +54,10 @@ class Caller(Protocol):
 
     def fileno(self) -> int:
         """The connection's descriptor, which stays the API's. OSError when it is gone."""
+
+    async def head(self) -> bytes:
+        """The answer's head, for who will send it: the API, which does so otherwise, will not.
+        OSError when the connection is gone."""
 
 
 def wait_document(exit_code: int, error: str) -> bytes:

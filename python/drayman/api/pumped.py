@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from drayman.api.lending import Caller, Download, Framing, Session
 from drayman.errors import Unimplemented
@@ -26,7 +26,7 @@ class Pumped:
     """One request's connection, seen through ASGI."""
 
     # Over ASGI nobody else can answer.
-    caller: Caller | None = None
+    greeted = False
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope = scope
@@ -82,6 +82,10 @@ class Pumped:
     async def detach(self, head: bytes) -> Session:
         """Refuse: there is nothing to give away."""
         raise Unimplemented("this connection cannot be taken over: it has no descriptor")
+
+    def caller(self, start: Message) -> Caller | None:
+        """None."""
+        return None
 
     async def while_there(self, work: Awaitable[Any], *, half_close: bool) -> bool:
         """Await ``work`` as long as the client is there; False if that was cut short."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from drayman import errors
 from drayman.api.connection import ClientGone, connection_of
@@ -98,6 +98,11 @@ class Streamed(Response):
         self._listens = listens
         self._incomplete = incomplete
 
+    @property
+    def start(self) -> Message:
+        """How it starts."""
+        return _start(self)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
 
@@ -107,7 +112,8 @@ class Streamed(Response):
 
         connection = connection_of(scope, receive, send)
         async with closing(self._parts):
-            await send(_start(self))
+            if not connection.greeted:
+                await send(self.start)
             try:
                 ended = await connection.while_there(pass_on(), half_close=self._listens)
             except Exception:
@@ -163,7 +169,7 @@ class Gone(Response):
         """Send nothing."""
 
 
-def _start(response: Response) -> dict[str, Any]:
+def _start(response: Response) -> Message:
     return {
         "type": "http.response.start",
         "status": response.status_code,

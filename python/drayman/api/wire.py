@@ -12,8 +12,10 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from starlette.types import Message
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from drayman.api.connection import ClientGone
@@ -87,10 +89,25 @@ class Wire:
         transport.abort()
         return Session(fd=fd, head=head, early=early)
 
+    def caller(self, start: Message) -> Caller:
+        """The client, for those who can answer it should this process die."""
+        return Client(self, start)
+
     @property
-    def caller(self) -> Caller:
-        """This, for those who can answer the client should this process die."""
-        return self
+    def greeted(self) -> bool:
+        """Whether somebody else has seen to the answer's head."""
+        return self._cycle.response_started
+
+    async def head(self, start: Message) -> bytes:
+        """How the answer would start, for somebody else to send. Raises ClientGone."""
+        await self._drained()
+        transport, taken = self._cycle.transport, Taken()
+        self._cycle.transport = taken  # type: ignore[assignment]
+        try:
+            await self._cycle.send(cast(ASGISendEvent, start))
+        finally:
+            self._cycle.transport = transport
+        return bytes(taken.data)
 
     @property
     def chunked(self) -> bool:
@@ -167,6 +184,38 @@ class Wire:
             await asyncio.sleep(DRAIN_POLL_S)
         if transport.is_closing():
             raise ClientGone
+
+
+class Client:
+    """Who awaits an answer over a wire; implements `drayman.api.lending.Caller`."""
+
+    def __init__(self, wire: Wire, start: Message) -> None:
+        self._wire = wire
+        self._start = start
+
+    @property
+    def chunked(self) -> bool:
+        """How the answer's body is framed."""
+        return self._wire.chunked
+
+    def fileno(self) -> int:
+        """The connection's descriptor. Raises ClientGone."""
+        return self._wire.fileno()
+
+    async def head(self) -> bytes:
+        """The answer's head, which the API will not send. Raises ClientGone."""
+        return await self._wire.head(self._start)
+
+
+class Taken:
+    """Stands in for a transport, and keeps what it is to send."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Keep it."""
+        self.data += data
 
 
 def _widen(connection: socket.socket) -> None:

@@ -27,5 +27,5 @@ class Waiting:
             caller = None
         waiter = entry.waits.add(condition, caller)
         if entry.shim is not None:
-            await waiter.entrust(entry.shim)
+            await waiter.entrust(entry.shim, greet=True)
         return waiter

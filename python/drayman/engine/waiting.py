@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import msgspec
 
 from drayman.api.lending import Caller, wait_document
+from drayman.engine.replies import tell
 from drayman.errors import DraymanError, InvalidParameter
 from drayman.runtime.messages import Orphans
 from drayman.runtime.shim import Shim
@@ -62,16 +63,25 @@ class Waiter:
         if not self._future.done():
             self._future.set_result(outcome)
 
-    async def entrust(self, shim: Shim) -> None:
-        """Leave the client to a shim, should this engine die; once for each run."""
-        if self._caller is None or self._keeper is shim:
+    async def entrust(self, shim: Shim, *, greet: bool = False) -> None:
+        """Leave the client to a shim, should this engine die; once for each run.
+
+        With ``greet`` the shim sends the answer's head too, so that the client has the one
+        when it is sure of the other.
+        """
+        caller = self._caller
+        if caller is None or self._keeper is shim:
             return
         self._keeper = shim
-        # The client is gone, or the shim: then there is nobody to answer, or we are to do it.
-        with contextlib.suppress(DraymanError, OSError), self._lifeline() as reading:
-            await shim.keep(
-                self._caller.fileno(), reading, until=self.until, chunked=self._caller.chunked
-            )
+        # A client that is gone needs no answer.
+        with contextlib.suppress(OSError), self._lifeline() as reading:
+            head = await caller.head() if greet else b""
+            fd = caller.fileno()
+            try:
+                await shim.keep(fd, reading, until=self.until, chunked=caller.chunked, head=head)
+            except DraymanError:
+                # The shim is gone: we alone answer.
+                await tell(fd, head)
 
     async def adopt(self, shim: Shim) -> None:
         """Answer, from now on, the clients that a dead engine left with its shim."""

@@ -91,6 +91,8 @@ class Keep(Request, tag="keep"):
 
     until: str
     chunked: bool
+    # The answer's head, which it is to send at once, unless the client has it.
+    head: bytes = b""
 
 
 class Adopt(Request, tag="adopt"):

@@ -190,12 +190,16 @@ class Shim:
         """Signal the process of an exec. NotFound when it does not run."""
         await self._ask(messages.ExecSignal(exec=exec_id, signal=signal), object)
 
-    async def keep(self, fd: int, lifeline_fd: int, *, until: str, chunked: bool) -> None:
+    async def keep(
+        self, fd: int, lifeline_fd: int, *, until: str, chunked: bool, head: bytes = b""
+    ) -> None:
         """Have it keep a client that waits for ``until``: ``exit`` or ``removal``.
 
-        Both descriptors stay the caller's to close. ``chunked``: how the answer is framed.
+        Both descriptors stay the caller's to close. ``chunked``: how the answer is framed;
+        ``head``: what of it the shim is to send at once.
         """
-        await self._ask(messages.Keep(until=until, chunked=chunked), object, fd, lifeline_fd)
+        request = messages.Keep(until=until, chunked=chunked, head=head)
+        await self._ask(request, object, fd, lifeline_fd)
 
     async def adopt(self, lifeline_fd: int, *, until: str) -> None:
         """Take over the clients whose engine died; the descriptor stays the caller's."""

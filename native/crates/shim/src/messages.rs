@@ -45,6 +45,9 @@ pub enum Ask {
         until: Until,
         /// How the body of the answer is framed.
         chunked: bool,
+        /// The answer's head, unless the client has it.
+        #[serde(default, deserialize_with = "from_base64")]
+        head: Vec<u8>,
     },
     /// The reading end of a lifeline comes along.
     Adopt {

@@ -18,6 +18,7 @@ use crate::poll::Token;
 use crate::process::Process;
 use crate::session::{Manner, Session};
 use crate::shim::{Shim, INIT};
+use crate::waits::tell;
 
 /// The exit code when a container or exec failed for a reason of the host's.
 const HOST_FAILED: i32 = 128;
@@ -74,8 +75,13 @@ impl Shim {
                 let session = self.exec_session(&exec)?;
                 self.signal(session, signal)
             }
-            Ask::Keep { until, chunked } => {
+            Ask::Keep {
+                until,
+                chunked,
+                head,
+            } => {
                 let [client, lifeline] = exactly(descriptors)?;
+                tell(&client, &head);
                 self.waits
                     .keep(client, lifeline, until, chunked, &self.core.poller);
                 Ok(Answer::Done {})

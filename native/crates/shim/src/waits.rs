@@ -5,7 +5,7 @@
 //! without a word, and whoever comes next answers: another daemon that adopts them, or we.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
@@ -49,7 +49,7 @@ impl Waits {
         self.clients.is_empty()
     }
 
-    /// Keep a client, whose answer's head has been sent.
+    /// Keep a client that has its answer's head.
     pub fn keep(
         &mut self,
         socket: OwnedFd,
@@ -199,7 +199,7 @@ impl Waits {
 }
 
 impl Client {
-    /// Send an answer's body and end the connection. A client that takes nothing gets nothing.
+    /// Send an answer's body and end the connection.
     fn answer(&self, document: &[u8]) {
         let mut body = Vec::new();
         if self.chunked {
@@ -209,9 +209,15 @@ impl Client {
         if self.chunked {
             body.extend_from_slice(b"\r\n0\r\n\r\n");
         }
-        let socket = self.socket.as_fd();
-        let _ = send(socket, &body, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        tell(&self.socket, &body);
         // Closing would not do: other copies of the descriptor may exist.
-        let _ = shutdown(socket, Shutdown::Both);
+        let _ = shutdown(&self.socket, Shutdown::Both);
+    }
+}
+
+/// Send a little to a client. One that takes nothing gets nothing.
+pub fn tell(client: &OwnedFd, words: &[u8]) {
+    if !words.is_empty() {
+        let _ = send(client, words, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     }
 }

@@ -60,6 +60,7 @@ fn requests_are_read() {
         Ask::Keep {
             until: Until::Removal,
             chunked: true,
+            head: b"HTTP/1.1 200 OK\r\n\r\n".to_vec(),
         },
         Ask::Adopt { until: Until::Exit },
     ];
