@@ -110,7 +110,7 @@ def test_a_client_that_vanishes_stops_it(running: Running, read_first: int) -> N
         client.request("GET", "/containers/box/export")
         client.exactly(read_first)
     running.see_no_connection()
-    assert payload.closed.is_set()
+    assert payload.closed.wait(PATIENCE_S)
 
 
 @pytest.mark.parametrize("way", ["close", "half-close"])
@@ -123,7 +123,7 @@ def test_following_logs_ends_with_the_client(running: Running, way: str) -> None
         client.socket.shutdown(socket.SHUT_WR if way == "half-close" else socket.SHUT_RDWR)
         assert payload.cancelled.wait(PATIENCE_S)
     running.see_no_connection()
-    assert payload.closed.is_set()
+    assert payload.closed.wait(PATIENCE_S)
 
 
 def test_the_head_of_logs_does_not_wait(client: Client, engine: Fake) -> None:
