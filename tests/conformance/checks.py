@@ -13,7 +13,7 @@ TIMEOUT_S = 100
 
 def names(script: Path) -> list[str]:
     """The names of the checks that a script makes, in order."""
-    return re.findall(r'\b(?:check|holds) "([^"]+)"', script.read_text())
+    return re.findall(r'\b(?:check|holds|cut|fed) "([^"$]+)"', script.read_text())
 
 
 def reports(script: Path, *arguments: str, **environment: str) -> dict[str, str]:

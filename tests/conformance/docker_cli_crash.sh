@@ -48,6 +48,33 @@ exec 9>"$work/in2"; echo one >&9; until_ grep -q one "$work/o"; crash; echo two 
 exec 9>&-
 check "attach: fed and shown" "got one got two" "$(tr '\n' ' ' <"$work/o" | sed 's/ $//')"
 
+# --- what the engine itself carries ends with it: an error, never a short success
+cut() { # cut NAME COMMAND…: the output is being read when the engine dies
+  local name=$1; shift; mkfifo "$work/cut"
+  "$@" >"$work/cut" 2>/dev/null & local pid=$!
+  { head -c 1000 >/dev/null; crash; cat >"$work/o"; } <"$work/cut"
+  wait $pid; check "$name" 1 $?; rm "$work/cut"
+}
+docker cp "$work/big" web:/big >/dev/null
+tar -C "$work" -cf "$work/big.tar" big
+fed() { # fed NAME COMMAND…: the input is being sent when the engine dies
+  local name=$1; shift; mkfifo "$work/fed"
+  "$@" <"$work/fed" >/dev/null 2>&1 & local pid=$!
+  { head -c 9000000 "$work/big.tar" >&9; crash; tail -c +9000001 "$work/big.tar" >&9; } 9>"$work/fed" 2>/dev/null
+  wait $pid; check "$name" 1 $?; rm "$work/fed"
+}
+cut "cp out: cut off" docker cp web:/big -
+cut "export: cut off" docker export web
+check "cp out: every byte the next time" "$(sum <"$work/big")" "$(docker cp web:/big - | tar -xO | sum)"
+cut "logs -f: cut off" sh -c 'docker run -d --name loud busybox yes >/dev/null; docker logs -f loud'
+docker rm -f loud >/dev/null
+fed "cp in: cut off" docker cp - web:/
+fed "import: cut off" docker import - half
+check "import: no image of it" "" "$(docker images -q half)"
+fed "load: cut off" docker load
+holds "cp in: again" docker cp "$work/big" web:/big
+check "cp in: every byte the next time" "$(sum <"$work/big")" "$(docker exec web cat /big | sum)"
+
 # --- what the next engine knows
 docker run -d --name left busybox sh -c "$gate; exit 3" >/dev/null
 crash; go left; check "wait: the code" 3 "$(docker wait left)"

@@ -26,6 +26,8 @@ def test_clients_and_containers_survive(engine_server: EngineServer) -> None:
         (place / "orders").write_text("\n")
         taker.join()
     assert reports == dict.fromkeys(checks.names(SCRIPT), "")
+    # What was half sent is not kept.
+    assert not any((engine_server.root / "tmp").iterdir())
 
 
 def take_orders(server: EngineServer, over: threading.Event) -> None:
