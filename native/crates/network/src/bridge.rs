@@ -3,8 +3,9 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use crate::interface::{check_name, index_of, remove_link};
+use crate::link::Mac;
 use crate::netlink::{Mode, Netlink};
-use crate::veth::{check_name, index_of, Mac};
 use crate::{messages, Error};
 
 /// Make a bridge, or take the one of that name; give it its address and bring it up.
@@ -42,5 +43,5 @@ pub fn ensure_bridge(name: &str, address: Ipv4Addr, prefix_length: u8) -> Result
 
 /// Remove a bridge; harmless when it is gone.
 pub fn remove_bridge(name: &str) -> Result<(), Error> {
-    crate::veth::remove_link(name, "bridge")
+    remove_link(name, "bridge")
 }

@@ -6,6 +6,8 @@
 mod bridge;
 mod conntrack;
 mod error;
+mod interface;
+mod link;
 mod messages;
 mod namespace;
 mod netlink;
@@ -14,5 +16,6 @@ mod veth;
 pub use bridge::{ensure_bridge, remove_bridge};
 pub use conntrack::{forget_connections_to, forget_datagrams_to};
 pub use error::Error;
+pub use link::{Mac, Veth};
 pub use namespace::{create_namespace, remove_namespace};
-pub use veth::{attach_veth, remove_veth, Mac, Veth};
+pub use veth::{attach_veth, remove_veth};

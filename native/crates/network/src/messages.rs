@@ -11,7 +11,7 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::veth::{Mac, Veth};
+use crate::link::{Mac, Veth};
 
 /// Bring an interface up, by its index or (0) its name.
 pub(crate) fn link_up(index: u32, name: Option<&str>) -> RouteNetlinkMessage {

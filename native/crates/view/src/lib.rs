@@ -15,9 +15,10 @@ mod sys;
 mod tree;
 
 pub use error::Error;
+pub use overlay::Layers;
 pub use populate::populate_volume;
 pub use running::running;
-pub use stopped::{stopped, Layers, Mount};
+pub use stopped::{stopped, Mount};
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 

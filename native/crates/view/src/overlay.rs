@@ -9,8 +9,16 @@ use rustix::mount::{
     MountAttrFlags,
 };
 
-use crate::stopped::Layers;
 use crate::Error;
+
+/// The directories an overlay is made of; paths of the host.
+#[derive(Clone, Copy, Debug)]
+pub struct Layers<'a> {
+    /// Topmost first.
+    pub lower: &'a [Vec<u8>],
+    pub upper: &'a [u8],
+    pub work: &'a [u8],
+}
 
 /// Mount layers with the new mount API, detached.
 ///

@@ -12,16 +12,8 @@ use rustix::mount::{
 };
 use rustix::thread::UnshareFlags;
 
+use crate::overlay::Layers;
 use crate::{inside, overlay, private, sys, Error, View};
-
-/// The directories an overlay is made of; paths of the host.
-#[derive(Clone, Copy, Debug)]
-pub struct Layers<'a> {
-    /// Topmost first.
-    pub lower: &'a [Vec<u8>],
-    pub upper: &'a [u8],
-    pub work: &'a [u8],
-}
 
 /// Something of the host put into the tree.
 #[derive(Clone, Debug)]
