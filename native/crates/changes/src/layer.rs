@@ -1,6 +1,7 @@
 //! The layers of one overlay, and directories in them opened by path from the layer's root:
 //! a walk holds no descriptor a level, so the depth of a stranger's tree costs nothing.
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
@@ -11,10 +12,13 @@ use rustix::io::Errno;
 use crate::marks::{DirectoryMarks, Marks};
 use crate::Error;
 
-/// All layers, topmost first; number 0 is the upper directory when there is one.
+/// All layers, topmost first; number 0 is the upper directory when there is one. They may be
+/// those of two trees, one behind the other.
 pub(crate) struct Layers {
     roots: Vec<OwnedFd>,
     pub marks: Marks,
+    /// Where the second tree begins.
+    seam: usize,
 }
 
 /// A directory of a layer by its path there, "" for the layer's root.
@@ -58,12 +62,24 @@ impl Layers {
             .map(|path| {
                 open(OsStr::from_bytes(path), flags, Mode::empty()).map_err(Error::at(path))
             })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { roots, marks })
+            .collect::<Result<Vec<_>, _>>()?;
+        let seam = roots.len();
+        Ok(Self { roots, marks, seam })
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.roots.len()
+    /// Those from this number on are another tree's.
+    pub(crate) fn parted_at(self, seam: usize) -> Self {
+        Self { seam, ..self }
+    }
+
+    /// The layers from one number on, in the same tree.
+    pub(crate) fn from(&self, layer: usize) -> Range<usize> {
+        let end = if layer < self.seam {
+            self.seam
+        } else {
+            self.roots.len()
+        };
+        layer..end
     }
 
     /// Open a directory; the container may be running and take it away meanwhile.
@@ -95,8 +111,9 @@ impl Layers {
 }
 
 impl Directory {
-    /// What this layer holds under a name, and its stat where it was needed to tell. `told` is the type its listing told, when the
-    /// name was read from it: most names then cost no system call.
+    /// What this layer holds under a name, and its stat where it was needed to tell. `told` is
+    /// the type its listing told, when the name was read from it: most names then cost no
+    /// system call.
     pub(crate) fn held(
         &self,
         name: &[u8],

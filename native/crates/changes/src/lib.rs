@@ -4,6 +4,7 @@
 //! up in the layers below. The answer is that of a walk through both whole trees, which the
 //! tests do beside it.
 mod attributes;
+mod change;
 mod compare;
 mod error;
 mod layer;
@@ -12,7 +13,8 @@ mod merged;
 mod size;
 mod walk;
 
+pub use change::{Change, Facts, Kind, Question};
 pub use error::Error;
 pub use marks::Marks;
 pub use size::tree_size_bytes;
-pub use walk::{changes, Change, Kind};
+pub use walk::{changes, changes_between};

@@ -1,7 +1,7 @@
 //! A directory as overlayfs shows it: those of several layers, one over the other.
 use std::rc::Rc;
 
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{fstat, FileType, Stat};
 use rustix::io::Errno;
 
 use crate::layer::{join, Directory, Held, Layers, Opened, Place};
@@ -68,6 +68,20 @@ impl Merged {
         Ok(Self { directories })
     }
 
+    /// Whether both are made up of the same directories.
+    pub(crate) fn is_same(&self, other: &Self) -> Result<bool, Errno> {
+        if self.directories.len() != other.directories.len() {
+            return Ok(false);
+        }
+        for (one, another) in self.directories.iter().zip(&other.directories) {
+            let (one, another) = (fstat(&one.fd)?, fstat(&another.fd)?);
+            if (one.st_dev, one.st_ino) != (another.st_dev, another.st_ino) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     pub(crate) fn places(&self) -> Rc<[Place]> {
         self.directories
             .iter()
@@ -115,7 +129,7 @@ impl Merged {
 }
 
 fn root_places(layers: &Layers, from: usize) -> impl Iterator<Item = Place> {
-    (from..layers.count()).map(|layer| Place {
+    layers.from(from).map(|layer| Place {
         layer,
         path: Rc::default(),
     })
@@ -169,7 +183,7 @@ fn follow(
     let mut parents = below.clone();
     let path = match redirect.strip_prefix(b"/") {
         Some(path) => {
-            parents = root_places(layers, top.place.layer + 1).collect();
+            parents = root_places(layers, top.place.layer).skip(1).collect();
             path
         }
         None => redirect.as_slice(),

@@ -1,54 +1,52 @@
-//! The walk through an upper directory, beside the layers below it.
-use std::collections::{BTreeSet, HashSet};
+//! The walk through a tree of today beside that of before.
+use std::collections::HashSet;
 use std::rc::Rc;
 
-use rustix::fs::FileType;
+use rustix::fs::{fstat, FileType, Stat};
 use rustix::io::Errno;
 
+use crate::change::{changed_ns, with_parents, Change, Kind, Question};
 use crate::compare::{capability, stats_differ};
 use crate::layer::{join, Directory, Held, Layers, Opened, Place};
 use crate::marks::Marks;
 use crate::merged::{Child, Merged, Shown};
 use crate::Error;
 
-/// What became of a file; the numbers are the Docker API's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    Modified = 0,
-    Added = 1,
-    Deleted = 2,
-}
-
-/// One file that differs from the image's.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Change {
-    /// From the container's root, `/` in front.
-    pub path: Vec<u8>,
-    pub kind: Kind,
-}
-
 /// Tell what an upper directory changes over the layers below (topmost first), sorted by path.
 ///
 /// A directory with a change below it is listed as modified, except the root; a deleted one
 /// is a single entry. A running container may go on writing: what vanishes meanwhile is left
 /// out. Directories deeper than a path may be long (4096 bytes) are not entered.
-pub fn changes(upper: &[u8], lower: &[Vec<u8>], marks: Marks) -> Result<Vec<Change>, Error> {
+pub fn changes(
+    upper: &[u8],
+    lower: &[Vec<u8>],
+    marks: Marks,
+    question: Question,
+) -> Result<Vec<Change>, Error> {
     let paths = std::iter::once(upper).chain(lower.iter().map(Vec::as_slice));
-    let layers = Layers::open(paths, marks)?;
-    let mut walk = Walk {
-        layers,
-        found: Vec::new(),
-        pending: Vec::new(),
-    };
-    walk.root().map_err(Error::at(b"/"))?;
-    while let Some((path, sides)) = walk.pending.pop() {
-        walk.directory(&path, sides).map_err(Error::at(&path))?;
-    }
-    Ok(with_parents(walk.found))
+    let mut walk = Walk::new(Layers::open(paths, marks)?, question);
+    walk.upper_root().map_err(Error::at(b"/"))?;
+    walk.finish()
+}
+
+/// Tell what makes one tree of the other, each given as its layers (topmost first); in the
+/// form of [`changes`].
+pub fn changes_between(
+    old: &[Vec<u8>],
+    new: &[Vec<u8>],
+    marks: Marks,
+    question: Question,
+) -> Result<Vec<Change>, Error> {
+    let paths = new.iter().chain(old).map(Vec::as_slice);
+    let layers = Layers::open(paths, marks)?.parted_at(new.len());
+    let mut walk = Walk::new(layers, question);
+    walk.roots_apart(new.len()).map_err(Error::at(b"/"))?;
+    walk.finish()
 }
 
 struct Walk {
     layers: Layers,
+    question: Question,
     found: Vec<Change>,
     pending: Vec<(Vec<u8>, Sides)>,
 }
@@ -64,11 +62,31 @@ enum Sides {
         at: Option<usize>,
     },
     /// Two that have nothing to do with one another.
-    Apart { new: Child, old: Option<Child> },
+    Apart {
+        new: Child,
+        old: Option<Child>,
+        moved_ns: i64,
+    },
 }
 
 impl Walk {
-    fn root(&mut self) -> Result<(), Errno> {
+    fn new(layers: Layers, question: Question) -> Self {
+        Self {
+            layers,
+            question,
+            found: Vec::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    fn finish(mut self) -> Result<Vec<Change>, Error> {
+        while let Some((path, sides)) = self.pending.pop() {
+            self.directory(&path, sides).map_err(Error::at(&path))?;
+        }
+        Ok(with_parents(self.found, self.question))
+    }
+
+    fn upper_root(&mut self) -> Result<(), Errno> {
         let place = Place {
             layer: 0,
             path: Rc::default(),
@@ -80,12 +98,18 @@ impl Walk {
         }
     }
 
+    fn roots_apart(&mut self, old_from: usize) -> Result<(), Errno> {
+        let new = Merged::roots(&self.layers, 0)?;
+        let old = Merged::roots(&self.layers, old_from)?;
+        self.apart(b"", &new, &old, i64::MIN)
+    }
+
     fn directory(&mut self, path: &[u8], sides: Sides) -> Result<(), Errno> {
         let (upper, name, below, at) = match sides {
-            Sides::Apart { new, old } => {
+            Sides::Apart { new, old, moved_ns } => {
                 let new = Merged::open(&self.layers, &new)?;
                 let old = self.open_old(old)?;
-                return self.apart(path, &new, &old);
+                return self.apart(path, &new, &old, moved_ns);
             }
             Sides::Over {
                 upper,
@@ -102,14 +126,16 @@ impl Walk {
             name,
         });
         let old = self.open_old(old)?;
+        // What came into being with the directory bears its own, older time.
+        let moved_ns = changed_ns(&fstat(&upper.fd)?);
         if upper.marks.redirect.is_some() {
             let new = Merged::redirected(&self.layers, upper, &below)?;
-            return self.apart(path, &new, &old);
+            return self.apart(path, &new, &old, moved_ns);
         }
         if upper.marks.opaque {
             let mut new = Merged::empty();
             new.directories.push(upper);
-            return self.apart(path, &new, &old);
+            return self.apart(path, &new, &old, moved_ns);
         }
         self.over(path, &upper, &old)
     }
@@ -126,18 +152,20 @@ impl Walk {
         let below = old.places();
         for (name, told) in upper.names()? {
             let was = old.lookup(&self.layers, &name, None)?;
-            let (held, _) = upper.held(&name, Some(told), self.layers.marks)?;
+            let (held, stat) = upper.held(&name, Some(told), self.layers.marks)?;
             match held {
                 Held::Nothing => continue,
                 Held::Whiteout => {
                     if was.is_some() {
-                        self.note(path, &name, Kind::Deleted);
+                        let at_ns = stat.as_ref().map_or(i64::MAX, changed_ns);
+                        self.note(path, &name, Kind::Deleted, None, at_ns);
                     }
                     continue;
                 }
                 Held::File | Held::Directory => {}
             }
-            self.judge(path, &name, upper, was.map(|shown| (old, shown)))?;
+            let was_in = was.map(|shown| (old, shown));
+            self.judge(path, &name, upper, was_in, i64::MIN)?;
             if held == Held::Directory {
                 let listed = join_listed(path, &name);
                 let sides = Sides::Over {
@@ -155,15 +183,25 @@ impl Walk {
         Ok(())
     }
 
-    /// Any name of either directory can differ.
-    fn apart(&mut self, path: &[u8], new: &Merged, old: &Merged) -> Result<(), Errno> {
+    /// Any name of either directory can differ; nothing in it is older than the move that
+    /// brought it here.
+    fn apart(
+        &mut self,
+        path: &[u8],
+        new: &Merged,
+        old: &Merged,
+        moved_ns: i64,
+    ) -> Result<(), Errno> {
+        if new.is_same(old)? {
+            return Ok(());
+        }
         let mut seen = HashSet::new();
         for (index, directory) in new.directories.iter().chain(&old.directories).enumerate() {
             for (name, told) in directory.names()? {
                 // A type is told for the directory that is looked into first.
                 let told = (index == 0 && !new.directories.is_empty()).then_some(told);
                 if !seen.contains(&name) {
-                    self.name_apart(path, &name, told, new, old)?;
+                    self.name_apart(path, &name, told, (new, old), moved_ns)?;
                     seen.insert(name);
                 }
             }
@@ -176,23 +214,25 @@ impl Walk {
         path: &[u8],
         name: &[u8],
         told: Option<FileType>,
-        new: &Merged,
-        old: &Merged,
+        (new, old): (&Merged, &Merged),
+        moved_ns: i64,
     ) -> Result<(), Errno> {
         let was = old.lookup(&self.layers, name, None)?;
         let Some(is) = new.lookup(&self.layers, name, told)? else {
             if was.is_some() {
-                self.note(path, name, Kind::Deleted);
+                self.note(path, name, Kind::Deleted, None, moved_ns);
             }
             return Ok(());
         };
         let top = &new.directories[is.at];
-        self.judge(path, name, top, was.map(|shown| (old, shown)))?;
+        let was_in = was.map(|shown| (old, shown));
+        self.judge(path, name, top, was_in, moved_ns)?;
         if is.is_directory {
             let was = was.filter(|was| was.is_directory);
             let sides = Sides::Apart {
                 new: new.child(is, name),
                 old: was.map(|was| old.child(was, name)),
+                moved_ns,
             };
             let path = join_listed(path, name);
             self.pending.push((path, sides));
@@ -207,9 +247,15 @@ impl Walk {
         name: &[u8],
         new: &Directory,
         was: Option<(&Merged, Shown)>,
+        moved_ns: i64,
     ) -> Result<(), Errno> {
         let Some((old, was)) = was else {
-            self.note(path, name, Kind::Added);
+            let now = if self.question.looks() {
+                new.stat(name)?
+            } else {
+                None
+            };
+            self.note(path, name, Kind::Added, now, moved_ns);
             return Ok(());
         };
         let (Some(before), Some(now)) = (old.stat(was, name)?, new.stat(name)?) else {
@@ -219,56 +265,28 @@ impl Walk {
         if stats_differ(&before, &now)
             || capability(before_directory, name)? != capability(&new.fd, name)?
         {
-            self.note(path, name, Kind::Modified);
+            self.note(path, name, Kind::Modified, Some(now), moved_ns);
         }
         Ok(())
     }
 
-    fn note(&mut self, path: &[u8], name: &[u8], kind: Kind) {
+    /// Note a change, made at `at_ns` or when the file says, whichever is later.
+    fn note(&mut self, path: &[u8], name: &[u8], kind: Kind, now: Option<Stat>, at_ns: i64) {
+        let at_ns = now.as_ref().map_or(at_ns, |now| changed_ns(now).max(at_ns));
+        if self
+            .question
+            .since_ns
+            .is_some_and(|since_ns| at_ns < since_ns)
+        {
+            return;
+        }
+        let facts = now.filter(|_| self.question.facts).map(|now| (&now).into());
         let path = join_listed(path, name);
-        self.found.push(Change { path, kind });
+        self.found.push(Change { path, kind, facts });
     }
 }
 
 /// Paths are listed with `/` in front of each name; the root's own is "".
 fn join_listed(directory: &[u8], name: &[u8]) -> Vec<u8> {
     [directory, name].join(&b'/')
-}
-
-/// Sort, and list the directories above a change that are not listed themselves.
-fn with_parents(mut found: Vec<Change>) -> Vec<Change> {
-    found.sort_unstable();
-    let mut above = BTreeSet::new();
-    let mut last: &[u8] = b"";
-    for change in &found {
-        let parent = parent(&change.path);
-        // Most changes lie beside the one before.
-        if parent == last {
-            continue;
-        }
-        last = parent;
-        let mut path = parent;
-        let listed = |path: &[u8]| found.binary_search_by(|one| one.path.as_slice().cmp(path));
-        while !path.is_empty() && !above.contains(path) && listed(path).is_err() {
-            above.insert(path);
-            path = self::parent(path);
-        }
-    }
-    let above: Vec<Change> = above
-        .into_iter()
-        .map(|path| Change {
-            path: path.to_vec(),
-            kind: Kind::Modified,
-        })
-        .collect();
-    found.extend(above);
-    // Two sorted runs, which this one merges.
-    found.sort();
-    found
-}
-
-/// The directory a listed path lies in; the root's is "".
-fn parent(path: &[u8]) -> &[u8] {
-    let cut = path.iter().rposition(|byte| *byte == b'/');
-    &path[..cut.unwrap_or(0)]
 }

@@ -4,14 +4,14 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use drayman_changes::{changes, tree_size_bytes, Change, Marks};
+use drayman_changes::{changes, tree_size_bytes, Change, Marks, Question};
 use rustix::fs::{mkdirat, mknodat, openat, setxattr, FileType, Mode, OFlags, XattrFlags, CWD};
 
 use crate::deeds::Deed::{self, Empty, MakeDirectory, Remove, Rename, Write};
 use crate::overlay::{Options, Scratch};
 use crate::{both, bytes};
 
-fn listed(changes: &[Change]) -> Vec<String> {
+pub fn listed(changes: &[Change]) -> Vec<String> {
     let line = |change: &Change| {
         let letter = ["C", "A", "D"][change.kind as usize];
         format!("{letter} {}", String::from_utf8_lossy(&change.path))
@@ -142,7 +142,8 @@ impl Forged {
 
     fn changes(&self, marks: Marks) -> Vec<String> {
         let lower = [bytes(self.path("lower"))];
-        listed(&changes(&bytes(self.path("upper")), &lower, marks).unwrap())
+        let upper = bytes(self.path("upper"));
+        listed(&changes(&upper, &lower, marks, Question::default()).unwrap())
     }
 }
 
@@ -251,7 +252,13 @@ fn a_size_counts_hard_links_once() {
 fn a_missing_layer_is_named() {
     let forged = Forged::new();
     let missing = bytes(forged.path("lower/none"));
-    let error = changes(&bytes(forged.path("upper")), &[missing], Marks::User).unwrap_err();
+    let error = changes(
+        &bytes(forged.path("upper")),
+        &[missing],
+        Marks::User,
+        Question::default(),
+    )
+    .unwrap_err();
     assert!(error
         .to_string()
         .ends_with("lower/none: no such file or directory"));

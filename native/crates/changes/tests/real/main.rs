@@ -1,5 +1,6 @@
 //! The walk through an upper directory against a walk through both trees, on overlays that
 //! the kernel made. Needs root.
+mod between;
 mod cases;
 mod deeds;
 mod naive;
@@ -8,7 +9,7 @@ mod overlay;
 use std::path::PathBuf;
 
 use deeds::{attempt, deed, Deed};
-use drayman_changes::{changes, Change, Marks};
+use drayman_changes::{changes, Change, Marks, Question};
 use overlay::{Options, Overlay, Scratch};
 use proptest::prelude::*;
 use std::os::unix::ffi::OsStringExt;
@@ -31,7 +32,8 @@ fn both(histories: &[Vec<Deed>], options: Options) -> (Vec<Change>, Vec<Change>)
             let old = Overlay::mount(&lower, None, options);
             let expected = naive::changes(&old.root, &merged.root);
             let lower: Vec<Vec<u8>> = lower.into_iter().map(bytes).collect();
-            let found = changes(&bytes(upper), &lower, Marks::Trusted).unwrap();
+            let found =
+                changes(&bytes(upper), &lower, Marks::Trusted, Question::default()).unwrap();
             return (found, expected);
         }
         drop(merged);

@@ -30,7 +30,7 @@ fn compare(old: Option<&Path>, new: &Path, path: &[u8], added: bool, found: &mut
         };
         if let Some(kind) = kind {
             let path = path.clone();
-            found.push(Change { path, kind });
+            found.push(change(path, kind));
         }
         if new_names[name] {
             let was = was.filter(|_| old_names[name]);
@@ -43,11 +43,19 @@ fn compare(old: Option<&Path>, new: &Path, path: &[u8], added: bool, found: &mut
     {
         let path = [path, name.as_bytes()].join(&b'/');
         let kind = Kind::Deleted;
-        found.push(Change { path, kind });
+        found.push(change(path, kind));
     }
     if found.len() > before && !added && !path.is_empty() {
         let (path, kind) = (path.to_vec(), Kind::Modified);
-        found.push(Change { path, kind });
+        found.push(change(path, kind));
+    }
+}
+
+pub fn change(path: Vec<u8>, kind: Kind) -> Change {
+    Change {
+        path,
+        kind,
+        facts: None,
     }
 }
 
