@@ -108,9 +108,21 @@ def archive_check(root_fd: int, path: str) -> None:
 
 # ---------------------------------------------------------------- changes
 
-def changes(upper: str, lower: list[str]) -> list[tuple[str, int]]:
-    """What a container changed, from its upper directory alone: (path, kind) sorted by path,
-    kind 0 modified, 1 added, 2 deleted. ``lower``: the layers below, topmost first."""
+# A path, a kind (0 modified, 1 added, 2 deleted), and where they were asked for, and the file is
+# there, its type (the bits of S_IFMT) and size in bytes.
+_Change = tuple[str, int, tuple[int, int] | None]
+
+def changes(
+    upper: str, lower: list[str], *, facts: bool = False, since_ns: int | None = None
+) -> list[_Change]:
+    """What a container changed, from its upper directory alone, sorted by path. ``lower``: the
+    layers below, topmost first. ``since_ns``: only what changed then or later, in nanoseconds
+    since 1970, by the inodes' own times."""
+
+def changes_between(
+    old: list[str], new: list[str], *, facts: bool = False, since_ns: int | None = None
+) -> list[_Change]:
+    """What makes one tree of another, each given as its layers, topmost first; as `changes`."""
 
 def tree_size_bytes(path: str) -> int:
     """The bytes of the regular files below a directory of the host, hard links counted once."""

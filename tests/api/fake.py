@@ -293,6 +293,7 @@ DEFAULTS: dict[str, Any] = {
     "image_get": Image(id="sha256:" + "a" * 64),
     "image_inspect": {"Id": "sha256:" + "a" * 64},
     "image_history": [],
+    "image_changes": None,
     "image_tag": None,
     "image_remove": [{"Untagged": "busybox:latest"}],
     "volume_list": [Volume(name="data")],

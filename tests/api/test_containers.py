@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from drayman.api.backend import ChangeOptions
 from drayman.errors import (
     Conflict,
     DraymanError,
@@ -38,7 +39,15 @@ JSON = {"Content-Type": "application/json"}
         ("POST", "/rename?name=%20new", "container_rename", ("box", "new"), {}, 204),
         ("POST", "/resize?h=1&w=2", "container_resize", ("box", 1, 2), {}, 200),
         ("GET", "/top?ps_args=aux", "container_top", ("box", "aux"), {}, 200),
-        ("GET", "/changes", "container_changes", ("box",), {}, 200),
+        ("GET", "/changes", "container_changes", ("box", ChangeOptions()), {}, 200),
+        (
+            "GET",
+            "/changes?size=1&since=1.5",
+            "container_changes",
+            ("box", ChangeOptions(size=True, since_ns=1_500_000_000)),
+            {},
+            200,
+        ),
         ("GET", "/json?size=1", "container_inspect", ("box",), {"size": True}, 200),
         (
             "DELETE",

@@ -168,6 +168,15 @@ class StateBackend(Protocol):
 # ---------------------------------------------------------------- monitor
 
 
+class ChangeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Which changes are listed, and how."""
+
+    # Each with the ``Type`` of the file and its ``Size`` in bytes.
+    size: bool = False
+    # Those made then or later, in nanoseconds since 1970.
+    since_ns: int | None = None
+
+
 class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Which records of a log, and how they look. Times in nanoseconds since 1970."""
 
@@ -198,8 +207,10 @@ class MonitorBackend(Protocol):
     async def container_top(self, name: str, ps_args: str) -> dict[str, Any]:
         """``{"Titles": […], "Processes": [[…]]}``."""
 
-    async def container_changes(self, name: str) -> list[dict[str, Any]] | None:
-        """``[{"Path", "Kind"}]``; None when nothing changed."""
+    async def container_changes(
+        self, name: str, options: ChangeOptions
+    ) -> list[dict[str, Any]] | None:
+        """``[{"Path", "Kind"}]``, sorted by path; None when nothing changed."""
 
     async def container_logs(self, name: str, options: LogOptions) -> Download:
         """The log, framed unless the container has a terminal."""
@@ -263,6 +274,11 @@ class ImageBackend(Protocol):
 
     async def image_history(self, name: str) -> list[dict[str, Any]]:
         """The documents of ``GET /images/{name}/history``."""
+
+    async def image_changes(
+        self, name: str, to: str, options: ChangeOptions
+    ) -> list[dict[str, Any]] | None:
+        """What makes the image ``to`` of the named one; as ``container_changes``."""
 
     async def image_tag(self, name: str, repository: str, tag: str) -> None:
         """Add a name."""

@@ -8,9 +8,10 @@ import orjson
 from starlette.responses import Response
 
 from drayman.api.lending import Framing
+from drayman.api.monitor import change_options
 from drayman.api.requests import Call
 from drayman.api.responses import Json, empty
-from drayman.errors import DraymanError, Unimplemented
+from drayman.errors import DraymanError, InvalidParameter, Unimplemented
 
 # What `docker import -` names as its source.
 FROM_BODY = "-"
@@ -35,6 +36,14 @@ async def inspect(call: Call) -> Response:
 async def history(call: Call) -> Response:
     """``GET /images/{name}/history``."""
     return Json(await call.backend.image_history(call.name))
+
+
+async def changes(call: Call) -> Response:
+    """``GET /images/{name}/changes``: to the image ``to``. Not Docker's."""
+    if not call.text("to"):
+        raise InvalidParameter("bad parameter: to cannot be empty")
+    options = change_options(call)
+    return Json(await call.backend.image_changes(call.name, call.text("to"), options))
 
 
 async def tag(call: Call) -> Response:

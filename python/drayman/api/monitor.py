@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from drayman.api import views
-from drayman.api.backend import LogOptions
+from drayman.api.backend import ChangeOptions, LogOptions
 from drayman.api.requests import Call, tail
 from drayman.api.responses import (
     MULTIPLEXED_STREAM,
@@ -50,8 +50,13 @@ async def top(call: Call) -> Response:
 
 
 async def changes(call: Call) -> Response:
-    """``GET /containers/{name}/changes``."""
-    return Json(await call.backend.container_changes(call.name))
+    """``GET /containers/{name}/changes``. Beyond Docker's: ``size``, ``since``."""
+    return Json(await call.backend.container_changes(call.name, change_options(call)))
+
+
+def change_options(call: Call) -> ChangeOptions:
+    """What is asked of changes."""
+    return ChangeOptions(size=call.flag("size"), since_ns=call.time_ns("since"))
 
 
 async def logs(call: Call) -> Response:

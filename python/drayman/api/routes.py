@@ -159,6 +159,8 @@ TABLE: tuple[Route, ...] = (
     Route("GET", "/distribution/{name}/json", "DistributionInspect", None, minimum="1.30"),
     Route("POST", "/session", "Session", None, Kind.HIJACK, minimum="1.31"),
     Route("POST", "/grpc", "Grpc", None, Kind.HIJACK, minimum="1.31"),
+    # ---------------------------------------------------------------- not in Docker
+    Route("GET", "/images/{name}/changes", "ImageChanges", images.changes),
 )
 
 

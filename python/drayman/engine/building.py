@@ -9,6 +9,7 @@ from drayman.config import Config
 from drayman.engine.announcing import Announcer
 from drayman.engine.attach import Attaching
 from drayman.engine.blocking import blocking
+from drayman.engine.changes import Changes
 from drayman.engine.containers import Containers
 from drayman.engine.context import Context
 from drayman.engine.copy import Copying
@@ -47,6 +48,7 @@ class Verbs:
 
     context: Context
     attaching: Attaching
+    changes: Changes
     copying: Copying
     creating: Creating
     execs: Execs
@@ -79,6 +81,7 @@ async def build(config: Config) -> Verbs:
     return Verbs(
         context=context,
         attaching=Attaching(context, logs),
+        changes=Changes(context),
         copying=Copying(context),
         creating=Creating(context),
         execs=Execs(context),

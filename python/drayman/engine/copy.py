@@ -1,9 +1,8 @@
-"""Files in and out of containers: the archive endpoints, export and changes."""
+"""Files in and out of containers: the archive endpoints and export."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from drayman.api.backend import PathStat
 from drayman.api.lending import Framing
@@ -101,13 +100,6 @@ class Copying:
             self._context.announce.container(entry.record, "export")
 
         return Packing(pack, lease.close, done)
-
-    async def changes(self, name: str) -> list[dict[str, Any]] | None:
-        """What differs from the image; None when nothing does."""
-        record = self._context.containers.find(name).record
-        upper = self._context.paths.container(record.id).upper
-        found = await blocking(files.changes, str(upper), self._context.lower(record))
-        return [{"Path": path, "Kind": kind} for path, kind in found] or None
 
     async def _open(self, name: str) -> tuple[Entry, Lease]:
         entry = self._context.containers.find(name)

@@ -9,6 +9,7 @@ from typing import Any
 
 from drayman.api.backend import (
     AttachOptions,
+    ChangeOptions,
     ExecRequest,
     ExecStartRequest,
     Filters,
@@ -190,8 +191,10 @@ class Engine:
     async def container_top(self, name: str, ps_args: str) -> dict[str, Any]:
         return await self._verbs.top.list(name, ps_args)
 
-    async def container_changes(self, name: str) -> list[dict[str, Any]] | None:
-        return await self._verbs.copying.changes(name)
+    async def container_changes(
+        self, name: str, options: ChangeOptions
+    ) -> list[dict[str, Any]] | None:
+        return await self._verbs.changes.container(name, options)
 
     async def container_logs(self, name: str, options: LogOptions) -> Download:
         return self._verbs.logs.open(name, options)
@@ -230,6 +233,11 @@ class Engine:
 
     async def image_history(self, name: str) -> list[dict[str, Any]]:
         return await self._verbs.context.images.image_history(name)
+
+    async def image_changes(
+        self, name: str, to: str, options: ChangeOptions
+    ) -> list[dict[str, Any]] | None:
+        return await self._verbs.changes.images(name, to, options)
 
     async def image_tag(self, name: str, repository: str, tag: str) -> None:
         await self._finish(self._verbs.context.images.image_tag(name, repository, tag))

@@ -74,6 +74,10 @@ class Images:
             raise NotFound(f"No such image: {image_id}")
         return self._layers.lower(image.layer_ids)
 
+    def stack(self, name: str) -> list[str]:
+        """The directories of an image's own layers, topmost first; raises as `get`."""
+        return self._layers.stack(self.get(name).layer_ids)
+
     async def sweep(self) -> None:
         """Let go what nobody needs any more: at start, and after containers are removed."""
         async with self._changing:
