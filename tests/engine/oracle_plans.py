@@ -136,7 +136,8 @@ def _mounts(chance: random.Random, files: Path) -> tuple[list[MountPoint], dict[
                 Mount(type="bind", source="/unused", target="/data", bind_options=options)
             ]
     if chance.random() < 0.4:
-        # The mode of /tmp is that of the place below, which runc 1.1 would set anyway.
-        words = ("", "rw,size=64k,mode=1777", "exec,uid=1000")
-        chosen["tmpfs"] = {chance.choice(("/tmp", "/srv", "/new")): chance.choice(words)}
+        # A mode that is asked for is that of the place below, which runc sets anyway before 1.1.8.
+        place, mode = chance.choice((("/tmp", "1777"), ("/srv", "0750"), ("/new", "0710")))
+        words = ("", f"rw,size=64k,mode={mode}", "exec,uid=1000")
+        chosen["tmpfs"] = {place: chance.choice(words)}
     return points, chosen

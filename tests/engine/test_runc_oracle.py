@@ -8,15 +8,11 @@ from pathlib import Path
 
 import pytest
 from tests.engine import oracle, oracle_plans
-from tests.engine.oracle import Observed
 from tests.engine.shims import needs_root
 
 from drayman.runtime.host import Host
 
 PLANS = 40
-# Kinds of difference that are faults of the executor, known and not yet mended.
-UNREADABLE_CGROUP = "a container's cgroup directories are made under the shim's umask: 0750"
-TMPFS_MODE = "a tmpfs without a mode does not take that of the place below it"
 
 pytestmark = needs_root
 
@@ -51,27 +47,10 @@ def test_as_under_runc(world: World, seed: int) -> None:
     oracle.write_bundle(bundle, world.rootfs, plan, world.host)
     theirs = oracle.settle(oracle.observe_runc(bundle, f"oracle-{plan.container.id[:12]}"))
     ours = oracle.settle(oracle.observe_shim(bundle, world.rootfs, plan.container.id, world.host))
-    faults = _known_faults(theirs, ours)
     for name, seen in theirs.items():
-        assert name in faults or ours.get(name) == seen, name
+        assert ours.get(name) == seen, name
     assert str(bundle) not in Path("/proc/self/mountinfo").read_text()
     assert not [d for d in _cgroups(world, plan.container.id) if d.exists()]
-    if faults:
-        pytest.xfail("; ".join(sorted(set(faults.values()))))
-
-
-def _known_faults(theirs: Observed, ours: Observed) -> dict[str, str]:
-    """The sections that differ because of a known fault, with the fault."""
-    denied = "Permission denied"
-    faults = {
-        name: UNREADABLE_CGROUP
-        for name in ("memory", "cpu", "pids", "devices")
-        if denied in str(ours[name]) and denied not in str(theirs[name])
-    }
-    wide = [line for line in ours["places"] if line.startswith("/srv 1777")]
-    if wide and wide[0] not in theirs["places"]:
-        faults["places"] = TMPFS_MODE
-    return faults
 
 
 def _cgroups(world: World, container_id: str) -> Iterator[Path]:

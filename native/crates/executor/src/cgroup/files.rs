@@ -1,11 +1,15 @@
 //! The kernel's control files: text in, text out, and errors that name the file.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::{sys, Error};
+
+/// A container's own users may look at its limits, as with every runtime.
+const DIRECTORY_MODE: u32 = 0o755;
 
 /// Writes `value` in one call, which the kernel takes or refuses as a whole.
 pub(super) fn write(file: &Path, value: &str) -> Result<(), Error> {
@@ -18,15 +22,14 @@ pub(super) fn read(file: &Path) -> Result<String, Error> {
     fs::read_to_string(file).map_err(Error::system(format!("read {}", file.display())))
 }
 
-/// Makes a directory, and says whether it was missing.
+/// Makes a directory that everyone may read, whatever the umask; one that is there already stays as it is.
 pub(super) fn make_directory(directory: &Path) -> Result<(), Error> {
-    match fs::create_dir(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(Error::System(
-            format!("mkdir {}", directory.display()),
-            error,
-        )),
-        _ => Ok(()),
-    }
+    let made = match fs::create_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made,
+    };
+    made.and_then(|()| fs::set_permissions(directory, Permissions::from_mode(DIRECTORY_MODE)))
+        .map_err(Error::system(format!("mkdir {}", directory.display())))
 }
 
 /// Every directory from just below `root` down to `path` in it.

@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::cgroup::Cgroup;
-use crate::paths::{make_in_root, open_without_links, Missing};
+use crate::paths::{make_in_root, open_in_root, open_without_links, Missing};
 use crate::spec::{Mount, Spec};
 use crate::sys::{self, FileSystem, MountAttributes};
 use crate::Error;
@@ -19,6 +19,9 @@ use options::MountOptions;
 /// What Docker says when a file meets a directory, after which clients look.
 const TYPE_MISMATCH: &str = "Are you trying to mount a directory onto a file (or vice-versa)? \
     Check if the specified host path exists and is the expected type";
+
+/// The kernel's own, for a tmpfs that is told nothing.
+const TMPFS_MODE: u32 = 0o1777;
 
 /// One mount, with what has to be opened as the host.
 #[derive(Debug)]
@@ -153,14 +156,23 @@ impl Prepared<'_> {
 
     fn make_new(&self, root: BorrowedFd, label: &str) -> io::Result<Option<OwnedFd>> {
         let kind = self.mount.kind.as_str();
-        let mut target = make_in_root(root, self.mount.destination.as_bytes(), Missing::Directory)?;
+        let destination = self.mount.destination.as_bytes();
+        let mode = match kind {
+            "tmpfs" => mode_of(root, destination)?,
+            _ => None,
+        };
+        let mut target = make_in_root(root, destination, Missing::Directory)?;
+        if kind == "tmpfs" && mode.is_none() {
+            // What a restart of the container finds here must look as this start's tmpfs does.
+            sys::change_mode(target.as_fd(), b".", TMPFS_MODE)?;
+        }
         if matches!(kind, "proc" | "sysfs") {
             // A link in the image could put them elsewhere, and what is masked or written below would be another's
             // file (CVE-2019-19921, CVE-2023-27561).
-            target = open_without_links(root, self.mount.destination.as_bytes(), libc::O_PATH)?;
+            target = open_without_links(root, destination, libc::O_PATH)?;
         }
         let later = kind == "tmpfs" && self.options.is_read_only();
-        let tree = self.file_system(label, later)?;
+        let tree = self.file_system(label, mode, later)?;
         if self.options.copies_up && kind == "tmpfs" {
             copy_up::copy(target.as_fd(), tree.as_fd())?;
         }
@@ -171,8 +183,8 @@ impl Prepared<'_> {
         Ok(later.then_some(tree))
     }
 
-    /// The file system, detached. `writable` leaves out `ro` for now.
-    fn file_system(&self, label: &str, writable: bool) -> io::Result<OwnedFd> {
+    /// The file system, detached. `mode` is its root's, unless the options have one; `writable` leaves out `ro` for now.
+    fn file_system(&self, label: &str, mode: Option<u32>, writable: bool) -> io::Result<OwnedFd> {
         let kind = self.mount.kind.as_str();
         let file_system = FileSystem::open(kind)?;
         file_system.set("source", self.mount.source.as_bytes())?;
@@ -180,6 +192,10 @@ impl Prepared<'_> {
         if takes_label && !label.is_empty() {
             file_system.set("context", label.as_bytes())?;
         }
+        if let Some(mode) = mode {
+            file_system.set("mode", format!("{mode:o}").as_bytes())?;
+        }
+        // Of two values of an option the later counts.
         for (name, value) in &self.options.data {
             match value {
                 Some(value) => file_system.set(name, value.as_bytes())?,
@@ -193,6 +209,14 @@ impl Prepared<'_> {
             file_system.set_flag("ro")?;
         }
         file_system.mount(attributes)
+    }
+}
+
+/// The mode of the place that a tmpfs is to cover and looks like, as runc has it; none where it has yet to be made.
+fn mode_of(root: BorrowedFd, destination: &[u8]) -> io::Result<Option<u32>> {
+    match open_in_root(root, destination, libc::O_PATH) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        found => Ok(Some(sys::status(found?.as_fd())?.st_mode & 0o7777)),
     }
 }
 

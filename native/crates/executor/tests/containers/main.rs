@@ -7,6 +7,7 @@ mod commands;
 mod execs;
 mod hostile;
 mod limits;
+mod mounts;
 mod sandbox;
 mod unified;
 mod views;
@@ -23,9 +24,10 @@ fn main() {
         return;
     }
     drayman_executor::protect::seal_self().expect("the binary runs sealed");
-    let tables: [&[Case]; 6] = [
+    let tables: [&[Case]; 7] = [
         commands::CASES,
         views::CASES,
+        mounts::CASES,
         execs::CASES,
         limits::CASES,
         hostile::CASES,

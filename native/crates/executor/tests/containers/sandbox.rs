@@ -1,9 +1,11 @@
 //! A container to test with: busybox in an overlay, Docker's usual plan, everything removed in the end.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -100,13 +102,15 @@ pub fn unified_layout() -> Option<CgroupLayout> {
 /// What the cases should have removed and did not.
 pub fn leftovers() -> Option<String> {
     let mut left = Vec::new();
+    let own = format!("{}-", std::process::id());
+    let is_ours = |name: &OsStr| name.as_bytes().starts_with(own.as_bytes());
     let unified = unified_layout().and_then(|layout| layout.unified);
     for root in layout().controllers.values().chain(&unified) {
         let directory = root.join(CGROUPS.trim_start_matches('/'));
         let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
         left.extend(
             entries
-                .filter(|entry| entry.path().is_dir())
+                .filter(|entry| entry.path().is_dir() && is_ours(&entry.file_name()))
                 .map(|entry| entry.path().display().to_string()),
         );
         let _ = fs::remove_dir(&directory);
@@ -115,7 +119,7 @@ pub fn leftovers() -> Option<String> {
     left.extend(
         mounts
             .lines()
-            .filter(|line| line.contains("drayman-containers-"))
+            .filter(|line| line.contains(&format!("drayman-containers-{own}")))
             .map(str::to_owned),
     );
     let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
