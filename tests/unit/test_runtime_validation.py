@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.runtime_plans import host
 
 from drayman.errors import InvalidParameter
-from drayman.model.container import ContainerConfig, HostConfig, ThrottleDevice
+from drayman.model.container import ContainerConfig, HostConfig, ThrottleDevice, Ulimit
 from drayman.runtime import validation
 from drayman.runtime.host import Limits
 from drayman.runtime.validation import validate
@@ -138,6 +140,30 @@ def test_swap_without_accounting() -> None:
     limits = Limits(swap=False)
     settings = HostConfig(memory=64 * MIB, memory_swap=128 * MIB)
     assert "Memory limited without swap." in validate(settings, host(limits=limits))[0]
+
+
+def test_ulimits_above_what_the_engine_may_give() -> None:
+    def warnings(hard: int) -> list[str]:
+        settings = HostConfig(ulimits=[Ulimit(name="nofile", soft=5, hard=hard)])
+        return validate(settings, host(hard_limits={"nofile": 1024}))
+
+    assert warnings(1024) == []
+    assert (
+        warnings(1025)
+        == warnings(-1)
+        == [
+            "The engine lacks CAP_SYS_RESOURCE and may not raise ulimit nofile above 1024. "
+            "Limited to that."
+        ]
+    )
+
+
+def test_the_limits_of_this_process_are_found() -> None:
+    script = (
+        "import resource; from drayman.runtime.host import hard_limits;"
+        "resource.setrlimit(resource.RLIMIT_CORE, (3, 7)); print(hard_limits()['core'])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script], text=True) == "7\n"
 
 
 def test_memory_swap_alone_may_be_updated() -> None:

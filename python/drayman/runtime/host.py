@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 from pathlib import Path
 
 import msgspec
@@ -52,6 +53,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int = 0
     # What the engine itself may give away.
     capabilities: tuple[str, ...] = KNOWN
+    # The highest ulimits that the engine may set, by name; empty where it may set any.
+    hard_limits: dict[str, int] = {}
     seccomp: bool = True
     apparmor: bool = False
     selinux: bool = False
@@ -71,6 +74,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         layout = cgroups.detect(_read("/proc/self/mountinfo"), _read("/proc/cgroups"))
         status = dict(line.split(":\t", 1) for line in _read("/proc/self/status").splitlines())
         uname = os.uname()
+        capabilities = from_mask(int(status.get("CapBnd", "0"), 16))
         cpu_list = _read("/sys/devices/system/cpu/online").strip() or "0"
         return cls(
             cgroup=layout,
@@ -81,7 +85,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
             cpu_list=cpu_list,
             memory_nodes=_read("/sys/devices/system/node/online").strip() or "0",
             memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-            capabilities=from_mask(int(status.get("CapBnd", "0"), 16)),
+            capabilities=capabilities,
+            hard_limits={} if "CAP_SYS_RESOURCE" in capabilities else hard_limits(),
             seccomp="Seccomp" in status,
             apparmor=_read("/sys/module/apparmor/parameters/enabled").startswith("Y"),
             selinux=os.path.exists("/sys/fs/selinux/enforce"),
@@ -139,6 +144,16 @@ def _limits_v2(root: Path) -> Limits:
         blkio_weight="io" in controllers and any(root.glob("*/io.weight")),
         blkio_throttle="io" in controllers,
     )
+
+
+def hard_limits() -> dict[str, int]:
+    """The limits of this process that it may not exceed, by ulimit's names (``nofile``)."""
+    found = {
+        name.removeprefix("RLIMIT_").lower(): resource.getrlimit(getattr(resource, name))[1]
+        for name in dir(resource)
+        if name.startswith("RLIMIT_")
+    }
+    return {name: limit for name, limit in found.items() if limit != resource.RLIM_INFINITY}
 
 
 def thermal_paths(cpus: Path) -> tuple[str, ...]:

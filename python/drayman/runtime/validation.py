@@ -30,6 +30,7 @@ def validate(host_config: HostConfig, host: Host, *, update: bool = False) -> li
         *_memory(host_config, host, update),
         *_cpu(host_config, host),
         *_block_io(host_config, host),
+        *_ulimits(host_config, host),
     ]
     _modes(host_config)
     if host_config.shm_size < 0:
@@ -46,7 +47,6 @@ def validate(host_config: HostConfig, host: Host, *, update: bool = False) -> li
     capabilities.choose(host_config.cap_add, host_config.cap_drop, host.capabilities)
     security.parse(host_config.security_opt)
     devices.cgroup_rules(host_config.device_cgroup_rules)
-    resources.rlimits(host_config.ulimits)
     return warnings
 
 
@@ -202,6 +202,17 @@ def _block_io(host_config: HostConfig, host: Host) -> Iterator[str]:
         if devices_asked:
             word = f"{unit} Block I/O {way} limit" if unit == "BPS" else f"IOPS Block {way} limit"
             yield _unsupported(word, f"Block I/O {unit} {way} limit discarded.")
+
+
+def _ulimits(host_config: HostConfig, host: Host) -> Iterator[str]:
+    for limit in resources.rlimits(host_config.ulimits):
+        name = limit["type"].removeprefix("RLIMIT_").lower()
+        highest = host.hard_limits.get(name)
+        if highest is not None and limit["hard"] > highest:
+            yield (
+                f"The engine lacks CAP_SYS_RESOURCE and may not raise ulimit {name} above "
+                f"{highest}. Limited to that."
+            )
 
 
 def _unsupported(what: str, then: str) -> str:
