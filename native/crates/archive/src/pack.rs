@@ -20,7 +20,7 @@ const GATHERED_BYTES: usize = 128 << 10;
 
 /// File systems whose files are the kernel talking: their directories are packed, what is in
 /// them is not (`/proc/kcore` alone claims 128 TiB). Magics of linux/magic.h: proc, sysfs,
-/// cgroup, cgroup2, devpts, mqueue, debugfs, tracefs, securityfs, bpf, binfmt_misc, nsfs.
+/// cgroup, cgroup2, devpts, mqueue, debugfs, tracefs, securityfs, bpf, `binfmt_misc`, nsfs.
 const PSEUDO_FILE_SYSTEMS: [u64; 12] = [
     0x9fa0,
     0x6265_6572,
@@ -38,7 +38,8 @@ const PSEUDO_FILE_SYSTEMS: [u64; 12] = [
 
 /// Where a tar goes. Small pieces are written, large files sent.
 pub trait Sink: Write {
-    /// Send exactly `length_bytes` from `offset` on, with zeros for what the file lacks.
+    /// Send exactly `length_bytes` from `offset` on, with zeros for what the file lacks. One that
+    /// cannot be read is an error.
     fn send_file(&mut self, file: BorrowedFd<'_>, offset: u64, length_bytes: u64)
         -> io::Result<()>;
 }
@@ -230,15 +231,9 @@ impl<'s> Packer<'s> {
             .ok()
             .filter(|size| *size <= GATHERED_BYTES);
         if let Some(size) = gathered {
-            let mut content = std::mem::take(&mut self.content);
-            let result = if read_as_promised(&file, &mut content[..size]).is_ok() {
-                self.header(&header)
-                    .and_then(|()| self.write(&content[..size]))
-            } else {
-                Ok(())
-            };
-            self.content = content;
-            result?;
+            if !self.gather(&file, &header, size)? {
+                return Ok(());
+            }
         } else {
             self.header(&header)?;
             self.sink.send_file(file.as_fd(), 0, size_bytes)?;
@@ -247,6 +242,20 @@ impl<'s> Packer<'s> {
         self.pad(size_bytes)?;
         self.packed_before(&header, &stat)?;
         Ok(())
+    }
+
+    /// Pack a small file; false when it cannot be read, and nothing of it was packed.
+    fn gather(&mut self, file: &OwnedFd, header: &Header<'_>, size: usize) -> io::Result<bool> {
+        let mut content = std::mem::take(&mut self.content);
+        let readable = read_as_promised(file, &mut content[..size]).is_ok();
+        let result = if readable {
+            self.header(header)
+                .and_then(|()| self.write(&content[..size]))
+        } else {
+            Ok(())
+        };
+        self.content = content;
+        result.map(|()| readable)
     }
 
     fn known(&self, stat: &Stat) -> bool {

@@ -17,10 +17,11 @@ const SEND_BUFFER_BYTES: usize = 2 << 20;
 /// How sending from a file went.
 pub(crate) enum Sent {
     Bytes(u64),
-    /// The file has no more, or cannot be read.
+    /// The file has no more.
     FileEnded,
-    /// The kernel cannot splice these two; copy instead.
-    Unsupported,
+    /// Not by the kernel alone: copy instead, which also tells what is wrong and with which
+    /// of the two.
+    Copy,
 }
 
 /// Where a transfer's bytes go or come from. Blocking or not, it is waited on by `poll`.
@@ -100,11 +101,8 @@ impl<'fd> Channel<'fd> {
                 Ok(sent) => return Ok(Sent::Bytes(sent as u64)),
                 Err(Errno::AGAIN) => self.wait(PollFlags::OUT)?,
                 Err(Errno::INTR) => {}
-                Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                    return Ok(Sent::Unsupported)
-                }
                 Err(error) if is_gone(error) => return Err(Stop::Gone.into()),
-                Err(_) => return Ok(Sent::FileEnded),
+                Err(_) => return Ok(Sent::Copy),
             }
         }
     }

@@ -29,6 +29,8 @@ enum State {
     /// Before the first digit of a size.
     Size,
     Digits(u64),
+    /// Blanks behind a size.
+    Blank(u64),
     Extension(u64),
     HeadLineFeed(u64),
     Data(u64),
@@ -103,8 +105,15 @@ impl ChunkParser {
                 self.line_bytes = 0;
                 Ok(State::Digits(digit(byte).ok_or(BadChunk("no size"))?))
             }
-            (State::Digits(size) | State::Extension(size), b'\r') => Ok(State::HeadLineFeed(size)),
-            (State::Digits(size), b';' | b' ' | b'\t') => Ok(State::Extension(size)),
+            (State::Digits(size) | State::Blank(size) | State::Extension(size), b'\r') => {
+                Ok(State::HeadLineFeed(size))
+            }
+            (State::Digits(size) | State::Blank(size), b';') => Ok(State::Extension(size)),
+            (State::Digits(size) | State::Blank(size), b' ' | b'\t') => {
+                self.count(LINE_LIMIT_BYTES, "size too long")?;
+                Ok(State::Blank(size))
+            }
+            (State::Blank(_), _) => Err(BadChunk("bad size")),
             (State::Digits(size), _) => {
                 let digit = digit(byte).ok_or(BadChunk("bad size"))?;
                 if size >> 59 != 0 {

@@ -51,7 +51,8 @@ impl<'fd> BodyWriter<'fd> {
     }
 
     /// Send exactly `length_bytes`: the file's from `offset` on, and zeros for what the file
-    /// turns out not to have. Returns how many were the file's.
+    /// turns out not to have. Returns how many were the file's. What cannot be read is an error:
+    /// zeros would pass for its content.
     pub fn send_file(
         &mut self,
         file: BorrowedFd<'_>,
@@ -98,11 +99,10 @@ impl<'fd> BodyWriter<'fd> {
         match self.channel.send_file(file, offset, count)? {
             Sent::Bytes(sent) => Ok(sent),
             Sent::FileEnded => Ok(0),
-            Sent::Unsupported => {
+            Sent::Copy => {
                 let mut buffer = vec![0; COPY_BYTES.min(count)];
-                let Ok(bytes) = rustix::io::pread(file, &mut buffer, *offset) else {
-                    return Ok(0);
-                };
+                let read = || rustix::io::pread(file, &mut buffer[..], *offset);
+                let bytes = rustix::io::retry_on_intr(read)?;
                 self.channel.send_all(&buffer[..bytes])?;
                 *offset += bytes as u64;
                 Ok(bytes as u64)

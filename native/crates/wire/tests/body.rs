@@ -45,12 +45,13 @@ fn early_bytes_may_hold_everything() {
 #[test]
 fn bad_chunks_are_told() {
     let long = [b"1;".as_slice(), &[b'e'; 5000], b"\r\nx\r\n0\r\n\r\n"].concat();
-    let trailers = [b"0\r\n".as_slice(), &[b't'; 20_000], b"\r\n\r\n"].concat();
-    let cases: [&[u8]; 10] = [
+    let trailers = [b"0\r\n".as_slice(), &vec![b't'; 20_000], b"\r\n\r\n"].concat();
+    let cases: [&[u8]; 11] = [
         b"\r\n",
         b"-1\r\n",
         b"0x5\r\nhello\r\n",
         b"5\nhello\r\n",
+        b"5 5\r\nhello\r\n",
         b"5\r\nhello!\r\n",
         b"fffffffffffffffff\r\n",
         b"1;a\nb\r\n",
@@ -100,14 +101,17 @@ fn the_peer_that_leaves_is_gone() {
 fn the_cancel_descriptor_wakes_a_writer_and_a_reader() {
     let (near, far) = UnixStream::pair().unwrap();
     let (mut wake, cancel) = UnixStream::pair().unwrap();
+    let mut seen = near.try_clone().unwrap();
     let waker = thread::spawn(move || {
-        thread::sleep(std::time::Duration::from_millis(20));
+        // Nobody reads on, so the writer stands still or will.
+        seen.read_exact(&mut [0]).unwrap();
         wake.write_all(b"x").unwrap();
         wake
     });
     let mut writer = BodyWriter::new(far.as_fd(), Some(cancel.as_fd()), true);
+    let zeros = vec![0; 1 << 20];
     let error = loop {
-        if let Err(error) = writer.write_all(&[0; 1 << 20]) {
+        if let Err(error) = writer.write_all(&zeros) {
             break error;
         }
     };
@@ -116,6 +120,21 @@ fn the_cancel_descriptor_wakes_a_writer_and_a_reader() {
     let error = reader.read(&mut [0; 8]).unwrap_err();
     assert_eq!(Stop::of(&error), Some(Stop::Cancelled));
     waker.join().unwrap();
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_no_file_of_zeros() {
+    let (near, _far) = UnixStream::pair().unwrap();
+    let closed_to_readers = std::fs::File::options()
+        .write(true)
+        .open("/dev/null")
+        .unwrap();
+    let mut writer = BodyWriter::new(near.as_fd(), None, false);
+    let error = writer
+        .send_file(closed_to_readers.as_fd(), 0, 10)
+        .unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(9), "{error}");
+    assert_eq!(Stop::of(&error), None);
 }
 
 /// A body of gathered writes and files (one shorter than was promised) comes out whole.
@@ -172,6 +191,29 @@ fn large_bodies_round_trip() {
     }
 }
 
+/// The data of a chunked body, and how it ended: whole, or with which complaint.
+fn parse(
+    mut input: &[u8],
+    lengths: &mut dyn Iterator<Item = usize>,
+) -> (Vec<u8>, Result<bool, String>) {
+    let mut parser = ChunkParser::default();
+    let mut data = Vec::new();
+    while !input.is_empty() && !parser.is_done() {
+        let piece = &input[..input.len().min(lengths.next().unwrap_or(1))];
+        let mut used = match parser.advance(piece) {
+            Ok(framing) => framing,
+            Err(bad) => return (data, Err(bad.to_string())),
+        };
+        let due = usize::try_from(parser.due()).unwrap_or(usize::MAX);
+        let taken = due.min(piece.len() - used);
+        data.extend_from_slice(&piece[used..used + taken]);
+        parser.take(taken as u64);
+        used += taken;
+        input = &input[used..];
+    }
+    (data, Ok(parser.is_done()))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -182,16 +224,20 @@ proptest! {
         round_trip(&pieces, true, true);
     }
 
+    /// However the bytes arrive, they say the same.
+    #[test]
+    fn the_parser_does_not_mind_where_input_is_cut(
+        input in "(([0-3]|[ \t;xf])(\r\n)?[a-c]{0,3}(\r\n)?|\r\n){0,20}",
+        cuts in prop::collection::vec(1..9_usize, 1..9),
+    ) {
+        let whole = parse(input.as_bytes(), &mut std::iter::repeat(usize::MAX));
+        let pieces = parse(input.as_bytes(), &mut cuts.into_iter().cycle());
+        prop_assert_eq!(whole, pieces);
+    }
+
     #[test]
     fn the_parser_takes_anything(input in prop::collection::vec(any::<u8>(), 0..200)) {
-        let mut parser = ChunkParser::default();
-        let mut rest = &input[..];
-        while let Ok(taken) = parser.advance(rest) {
-            rest = &rest[taken..];
-            let data = rest.len().min(usize::try_from(parser.due()).unwrap_or(usize::MAX));
-            parser.take(data as u64);
-            rest = &rest[data..];
-            if rest.is_empty() || parser.is_done() { break; }
-        }
+        let (data, _) = parse(&input, &mut std::iter::repeat(usize::MAX));
+        prop_assert!(data.len() <= input.len());
     }
 }
