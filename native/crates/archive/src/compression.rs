@@ -28,7 +28,11 @@ pub(crate) fn decompress<'r>(mut source: impl Read + 'r) -> io::Result<Option<Bo
     let whole = Cursor::new(magic).chain(source);
     Ok(Some(match kind.as_slice() {
         [0x1f, 0x8b, 0x08, ..] => Box::new(MultiGzDecoder::new(buffered(whole))),
-        [b'B', b'Z', b'h', ..] => Box::new(MultiBzDecoder::new(buffered(whole))),
+        // With what begins its first block, or its end: a name may begin with BZh, too.
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41]
+        | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72] => {
+            Box::new(MultiBzDecoder::new(buffered(whole)))
+        }
         [0xfd, b'7', b'z', b'X', b'Z', 0] => {
             let stream = Stream::new_stream_decoder(XZ_MEMORY_LIMIT_BYTES, CONCATENATED)?;
             Box::new(XzDecoder::new_stream(buffered(whole), stream))

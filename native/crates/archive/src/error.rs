@@ -1,5 +1,6 @@
 //! What can go wrong, in the words a client reads.
-use std::{fmt, io};
+use std::fmt::{self, Write};
+use std::io;
 
 use rustix::io::Errno;
 
@@ -62,13 +63,14 @@ pub(crate) fn quoted(name: &[u8]) -> String {
                 '\t' => out.push_str("\\t"),
                 '\r' => out.push_str("\\r"),
                 control if control.is_control() => {
-                    out.push_str(&format!("\\x{:02x}", u32::from(control)));
+                    // Writing to a string cannot fail.
+                    let _ = write!(out, "\\x{:02x}", u32::from(control));
                 }
                 other => out.push(other),
             }
         }
         for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
+            let _ = write!(out, "\\x{byte:02x}");
         }
     }
     out.push('"');

@@ -42,12 +42,13 @@ impl<R: Read> Reader<R> {
     /// should mark it.
     pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         let mut overrides = Overrides::default();
+        // Those that describe one entry; there may be any number that describe them all.
         let mut specials = 0;
         loop {
             self.skip_content()?;
             let Some(block) = self.block()? else {
                 if specials > 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
+                    return Err(cut_short());
                 }
                 return Ok(None);
             };
@@ -59,15 +60,18 @@ impl<R: Read> Reader<R> {
                     overrides.set_records(&records::parse(&body)?);
                 }
                 // Docker ignores global records, but not what is wrong with them.
-                b'g' => drop(records::parse(&self.special()?)?),
-                b'L' => overrides.long_name = Some(self.special_text()?),
-                b'K' => overrides.long_link = Some(self.special_text()?),
+                b'g' => {
+                    records::parse(&self.special()?)?;
+                    continue;
+                }
+                b'L' => overrides.long_name = self.special_text()?,
+                b'K' => overrides.long_link = self.special_text()?,
                 // A volume's label.
-                b'V' => {}
+                b'V' => continue,
                 _ => return self.entry(&header, &overrides).map(Some),
             }
             specials += 1;
-            if specials > SPECIALS_LIMIT && !matches!(header.kind(), b'g' | b'V') {
+            if specials > SPECIALS_LIMIT {
                 return Err(malformed("too many extended headers"));
             }
         }
@@ -279,14 +283,12 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn special_text(&mut self) -> io::Result<Vec<u8>> {
+    /// A long name; None when it is empty, which says nothing.
+    fn special_text(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut body = self.special()?;
-        let length = body
-            .iter()
-            .position(|&byte| byte == 0)
-            .unwrap_or(body.len());
-        body.truncate(length);
-        Ok(body)
+        let length = body.iter().position(|&byte| byte == 0);
+        body.truncate(length.unwrap_or(body.len()));
+        Ok(Some(body).filter(|body| !body.is_empty()))
     }
 
     fn set_stored(&mut self, bytes: u64) {

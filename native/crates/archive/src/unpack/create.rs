@@ -87,7 +87,7 @@ impl Unpacker<'_> {
             let result = ftruncate(&file, entry.size_bytes);
             result.map_err(|errno| Error::system("truncate", &path, errno))?;
         }
-        self.content_bytes += entry.size_bytes;
+        self.content_bytes = self.content_bytes.saturating_add(entry.size_bytes);
         self.dress_open(&file, &path, entry)
     }
 

@@ -1,16 +1,16 @@
 //! `rm -r` by descriptors: nothing outside the directory is reached, links are not followed.
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{fstat, openat, unlinkat, AtFlags, Mode};
+use rustix::fs::{fstat, openat2, unlinkat, AtFlags, Mode, ResolveFlags};
 use rustix::io::{Errno, Result};
 
 use crate::descent::{Descent, Step, DIRECTORY};
 
-/// Remove a directory and all below it, staying on its file system.
+/// Remove a directory and all below it. A mount is not gone into, a volume's files being no
+/// part of the tree: EBUSY, and before anything is removed if the directory is one itself.
 pub(super) fn remove_tree(parent: impl AsFd, name: &[u8]) -> Result<()> {
-    let top = openat(&parent, name, DIRECTORY, Mode::empty())?;
+    let top = open(&parent, name)?;
     let stat = fstat(&top)?;
-    let device = stat.st_dev;
     let mut descent = Descent::default();
     descent.enter(top, &stat, 0);
     loop {
@@ -25,15 +25,20 @@ pub(super) fn remove_tree(parent: impl AsFd, name: &[u8]) -> Result<()> {
             Step::Entry(directory, leaf, _) => match unlinkat(directory, leaf, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(Errno::ISDIR) => {
-                    let below = openat(directory, leaf, DIRECTORY, Mode::empty())?;
+                    let below = open(directory, leaf)?;
                     let stat = fstat(&below)?;
-                    if stat.st_dev != device {
-                        return Err(Errno::BUSY);
-                    }
                     descent.enter(below, &stat, 0);
                 }
                 Err(errno) => return Err(errno),
             },
         }
     }
+}
+
+fn open(parent: impl AsFd, name: &[u8]) -> Result<OwnedFd> {
+    let here = ResolveFlags::NO_XDEV;
+    openat2(parent, name, DIRECTORY, Mode::empty(), here).map_err(|errno| match errno {
+        Errno::XDEV => Errno::BUSY,
+        other => other,
+    })
 }

@@ -1,13 +1,14 @@
 //! A directory of its own for each test, tars by hand, and a sink in memory.
-#![allow(dead_code)] // Each test file uses its share.
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use drayman_archive::{pack, unpack, Error, Options, Sink, Summary};
+use rustix::mount::{mount_bind, unmount, UnmountFlags};
 
 /// What lies in a file beside the root.
 pub const SECRET: &str = "told to no one inside";
@@ -57,6 +58,11 @@ impl Root {
         assert_eq!(fs::read_to_string(self.outer("secret")).unwrap(), SECRET);
     }
 
+    /// What lies in the root, for comparing with another's.
+    pub fn listing(&self) -> Vec<String> {
+        listing(&self.path(""))
+    }
+
     pub fn unpack(&self, path: &str, tar: &[u8]) -> Result<Summary, Error> {
         self.unpack_with(path, tar, Options::default())
     }
@@ -76,6 +82,22 @@ impl Root {
 impl Drop for Root {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.outer);
+    }
+}
+
+/// A bind mount, gone with its owner.
+pub struct Mounted(PathBuf);
+
+impl Mounted {
+    pub fn bind(source: &Path, target: &Path) -> Mounted {
+        mount_bind(source, target).unwrap();
+        Mounted(target.to_path_buf())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = unmount(&self.0, UnmountFlags::DETACH);
     }
 }
 
@@ -204,20 +226,44 @@ pub fn block(entry: &Made<'_>, change: impl FnOnce(&mut [u8])) -> Vec<u8> {
     block
 }
 
+/// An entry that describes the next: PAX records, a long name.
+pub fn special(kind: u8, body: &[u8]) -> Vec<u8> {
+    let entry = Made {
+        name: b"described",
+        kind,
+        content: body,
+        ..Made::default()
+    };
+    let mut out = block(&entry, |_| {});
+    out.extend_from_slice(body);
+    out.resize(out.len().next_multiple_of(512), 0);
+    out
+}
+
+/// PAX records for the next entry.
+pub fn pax(records: &[(&str, &[u8])]) -> Vec<u8> {
+    let body: Vec<u8> = records
+        .iter()
+        .flat_map(|(key, value)| record(key, value))
+        .collect();
+    special(b'x', &body)
+}
+
 pub fn put(block: &mut [u8], at: usize, bytes: &[u8]) {
     block[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
-pub fn record(key: &str, value: &[u8]) -> Vec<u8> {
+fn record(key: &str, value: &[u8]) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
-    let length = (rest..)
-        .find(|length| length.to_string().len() + rest == *length)
-        .unwrap();
+    let mut length = rest;
+    while length.to_string().len() + rest != length {
+        length += 1;
+    }
     [format!("{length} {key}=").as_bytes(), value, b"\n"].concat()
 }
 
-/// Names and metadata of a tree, for comparing two.
-pub fn listing(top: &Path) -> Vec<String> {
+/// Names, metadata and contents of a tree.
+fn listing(top: &Path) -> Vec<String> {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
     let mut lines = Vec::new();
     let mut todo = vec![top.to_path_buf()];
@@ -225,19 +271,21 @@ pub fn listing(top: &Path) -> Vec<String> {
         let stat = fs::symlink_metadata(&path).unwrap();
         let kind = stat.file_type();
         let content = if kind.is_file() {
-            format!("{:x?}", fs::read(&path).unwrap())
+            fs::read(&path).unwrap().escape_ascii().to_string()
         } else if kind.is_symlink() {
-            format!("{:?}", fs::read_link(&path).unwrap())
+            let target = fs::read_link(&path).unwrap();
+            target.as_os_str().as_bytes().escape_ascii().to_string()
         } else if kind.is_char_device() || kind.is_block_device() {
             format!("{}", stat.rdev())
         } else {
             String::new()
         };
         let (mode, uid, gid, mtime) = (stat.mode(), stat.uid(), stat.gid(), stat.mtime());
-        let name = path.strip_prefix(top).unwrap();
-        let links = if kind.is_dir() { 0 } else { stat.nlink() };
+        let name = path.strip_prefix(top).unwrap().as_os_str();
+        let name = name.as_bytes().escape_ascii();
+        let link_count = if kind.is_dir() { 0 } else { stat.nlink() };
         lines.push(format!(
-            "{name:?} {mode:o} {uid}:{gid} {mtime} {links} {content}"
+            "{name} {mode:o} {uid}:{gid} {mtime} {link_count} {content}"
         ));
         if kind.is_dir() {
             todo.extend(
