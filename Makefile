@@ -44,7 +44,7 @@ lint: venv ## Check style, types and the directions of imports
 	$(VENV)/bin/stubtest --allowlist packaging/stubtest.allow drayman._native drayman.stdio.replay
 	$(VENV)/bin/lint-imports
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked
+	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 native: venv ## Run the tests of the Rust crates
 	PYO3_PYTHON=$(abspath $(PYTHON)) cargo test --workspace --locked --release

@@ -13,7 +13,6 @@ use crate::descriptors::lend;
 use crate::errors::{raise, Kind};
 use crate::wire::{framing, DRAIN_LIMIT_BYTES};
 
-#[allow(clippy::needless_pass_by_value)]
 fn python_error(error: Error) -> PyErr {
     let kind = match &error {
         Error::NotFound(_) => Kind::NotFound,

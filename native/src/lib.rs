@@ -2,6 +2,9 @@
 //!
 //! Every function here lets the GIL go while it works on descriptors, and raises the
 //! kinds of `drayman.errors`.
+// pyo3 hands over by value what it converted.
+#![allow(clippy::needless_pass_by_value)]
+
 mod archive;
 mod changes;
 mod descriptors;

@@ -6,12 +6,11 @@ use pyo3::types::PyBytes;
 use crate::errors::{raise, Kind};
 
 #[pyfunction]
-#[allow(clippy::needless_pass_by_value)] // pyo3 hands over what it converted
-fn seccomp_compile<'py>(
-    py: Python<'py>,
+fn seccomp_compile(
+    py: Python<'_>,
     profile: Vec<u8>,
     architectures: Vec<String>,
-) -> PyResult<Bound<'py, PyBytes>> {
+) -> PyResult<Bound<'_, PyBytes>> {
     let compiled = py.detach(|| compile(&profile, &architectures));
     match compiled {
         Ok(program) => Ok(PyBytes::new(py, &program)),

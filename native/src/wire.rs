@@ -26,15 +26,15 @@ pub(crate) fn framing(chunked: bool, length_bytes: Option<u64>) -> Framing {
 
 #[pyfunction]
 #[pyo3(signature = (fd, to_fd, *, chunked, length_bytes, early, limit_bytes))]
-fn wire_read_body<'py>(
-    py: Python<'py>,
+fn wire_read_body(
+    py: Python<'_>,
     fd: RawFd,
     to_fd: RawFd,
     chunked: bool,
     length_bytes: Option<u64>,
     early: Vec<u8>,
     limit_bytes: u64,
-) -> PyResult<(u64, Bound<'py, PyBytes>)> {
+) -> PyResult<(u64, Bound<'_, PyBytes>)> {
     let (body, to) = (lend(fd)?, lend(to_fd)?);
     let (bytes, surplus) = py.detach(|| {
         let mut reader = BodyReader::new(body, None, framing(chunked, length_bytes), early);
