@@ -8,7 +8,7 @@ use liblzma::bufread::XzDecoder;
 use liblzma::stream::{Stream, CONCATENATED};
 
 /// As much as the longest magic.
-const MAGIC_BYTES: usize = 6;
+const MAGIC_BYTES: usize = 10;
 const INPUT_BUFFER_BYTES: usize = 256 << 10;
 /// What one stream may make us allocate: `xz -9` wants 65 MiB, `zstd --ultra -22` 128 MiB.
 const XZ_MEMORY_LIMIT_BYTES: u64 = 128 << 20;
@@ -29,11 +29,11 @@ pub(crate) fn decompress<'r>(mut source: impl Read + 'r) -> io::Result<Option<Bo
     Ok(Some(match kind.as_slice() {
         [0x1f, 0x8b, 0x08, ..] => Box::new(MultiGzDecoder::new(buffered(whole))),
         // With what begins its first block, or its end: a name may begin with BZh, too.
-        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41]
-        | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72] => {
+        [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y']
+        | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, 0x50, 0x90] => {
             Box::new(MultiBzDecoder::new(buffered(whole)))
         }
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
             let stream = Stream::new_stream_decoder(XZ_MEMORY_LIMIT_BYTES, CONCATENATED)?;
             Box::new(XzDecoder::new_stream(buffered(whole), stream))
         }

@@ -1,7 +1,12 @@
 //! Whole archives and real trees: what is written out, what comes in, what must not get out.
 //! Needs root, for devices, owners and mounts.
+mod compressed;
 mod dialects;
 mod escape;
+mod hostile;
+mod layers;
 mod packing;
 mod replacing;
+mod round_trip;
+mod sparse;
 mod support;
