@@ -44,7 +44,9 @@ lint: venv ## Check style, types and the directions of imports
 	$(VENV)/bin/stubtest --allowlist packaging/stubtest.allow drayman._native drayman.stdio.replay
 	$(VENV)/bin/lint-imports
 	cargo fmt --all --check
+	cargo fmt --manifest-path native/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --manifest-path native/fuzz/Cargo.toml --target-dir target --locked -- -D warnings
 
 native: system ## Run the tests of the Rust crates
 	@# In the dev profile, which tells of overflows and needs no linking across crates.
@@ -60,7 +62,7 @@ bench: venv ## Measure beside dockerd and GNU tar; print a table and draw it
 	  --benchmark-json=build/bench/run.json --benchmark-columns=median,min,rounds
 	$(PYTHON) -m benches.report build/bench/run.json
 
-fuzz: venv ## Fuzz what reads strangers' bytes, one minute each
+fuzz: system ## Fuzz what reads strangers' bytes, one minute each
 	packaging/fuzz.sh
 
 docs: venv ## Write the manual of the Python packages and the extension to build/docs
