@@ -89,14 +89,14 @@ impl Unpacker<'_> {
         let itself = self.place.itself();
         let itself = itself.map_err(|errno| Error::system("open", &path, errno))?;
         self.dress_open(&itself, &path, entry)?;
-        self.directory_times.push((Vec::new(), timestamps(entry)));
+        self.remember_times(b"", entry);
         Ok(())
     }
 
     /// Keep a directory's times for the end.
     pub(super) fn remember_times(&mut self, name: &[u8], entry: &Entry) {
         self.directory_times
-            .push((name.to_vec(), timestamps(entry)));
+            .insert(name.to_vec(), timestamps(entry));
     }
 
     /// Set the times of the directories. One that has gone meanwhile needs none.

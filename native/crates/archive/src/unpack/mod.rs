@@ -5,6 +5,7 @@ mod place;
 mod remove;
 mod whiteout;
 
+use std::collections::HashMap;
 use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
 
@@ -138,7 +139,8 @@ struct Unpacker<'fd> {
     options: Options,
     reopener: Reopener,
     /// Directories and their times, which are set when nothing is written into them any more.
-    directory_times: Vec<(Vec<u8>, Timestamps)>,
+    /// By name: an archive may say the same one without end.
+    directory_times: HashMap<Vec<u8>, Timestamps>,
     content_bytes: u64,
 }
 
@@ -149,7 +151,7 @@ impl<'fd> Unpacker<'fd> {
             place: Place::new(root, path, options.whiteouts),
             options,
             reopener: reopener.map_err(|errno| Error::system("open", b"/proc/self/fd", errno))?,
-            directory_times: Vec::new(),
+            directory_times: HashMap::new(),
             content_bytes: 0,
         })
     }
