@@ -5,6 +5,7 @@ mod dialects;
 mod escape;
 mod hostile;
 mod layers;
+mod looking;
 mod packing;
 mod replacing;
 mod round_trip;
