@@ -26,7 +26,8 @@ pub struct BodyWriter<'fd> {
 }
 
 impl<'fd> BodyWriter<'fd> {
-    /// Lend `fd` to a body; `cancel` becoming readable ends it with `Stop::Cancelled`.
+    /// Lend `fd` to a body; `cancel` becoming readable ends it with `Stop::Cancelled`. Where `fd`
+    /// blocks, `sendfile` does, too, and is not cut short: connections are non-blocking.
     pub fn new(
         fd: BorrowedFd<'fd>,
         cancel: Option<BorrowedFd<'fd>>,

@@ -224,6 +224,25 @@ proptest! {
         round_trip(&pieces, true, true);
     }
 
+    /// What came with the request's head and what the socket brings are one stream.
+    #[test]
+    fn early_bytes_may_end_anywhere(
+        data in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..5),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let mut raw = Vec::new();
+        for piece in &data {
+            raw.extend_from_slice(format!("{:x};e\r\n", piece.len()).as_bytes());
+            raw.extend_from_slice(piece);
+            raw.extend_from_slice(b"\r\n");
+        }
+        raw.extend_from_slice(b"0\r\nA: b\r\n\r\nGET /");
+        let (early, later) = raw.split_at(at.index(raw.len() + 1));
+        let (body, surplus) = read_body(later, chunked(), early);
+        prop_assert_eq!(body.unwrap(), data.concat());
+        prop_assert!(b"GET /".starts_with(&surplus));
+    }
+
     /// However the bytes arrive, they say the same.
     #[test]
     fn the_parser_does_not_mind_where_input_is_cut(
