@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,12 @@ def test_kinds_and_order(layers: tuple[Path, Path]) -> None:
     (upper / "new/deep").mkdir(parents=True)
     (upper / "new-er").write_text("")
     assert _native.changes(str(upper), [str(lower)]) == [
-        ("/etc", MODIFIED),
-        ("/etc/motd", ADDED),
-        ("/etc/passwd", MODIFIED),
-        ("/new", ADDED),
-        ("/new-er", ADDED),
-        ("/new/deep", ADDED),
+        ("/etc", MODIFIED, None),
+        ("/etc/motd", ADDED, None),
+        ("/etc/passwd", MODIFIED, None),
+        ("/new", ADDED, None),
+        ("/new-er", ADDED, None),
+        ("/new/deep", ADDED, None),
     ]
 
 
@@ -46,8 +47,8 @@ def test_a_whiteout_deletes_what_is_below_it(layers: tuple[Path, Path]) -> None:
     os.mknod(upper / "etc/group", 0o020000, os.makedev(0, 0))
     os.mknod(upper / "etc/never", 0o020000, os.makedev(0, 0))
     assert _native.changes(str(upper), [str(lower)]) == [
-        ("/etc", MODIFIED),
-        ("/etc/group", DELETED),
+        ("/etc", MODIFIED, None),
+        ("/etc/group", DELETED, None),
     ]
 
 
@@ -55,7 +56,29 @@ def test_names_that_are_not_utf8(layers: tuple[Path, Path]) -> None:
     upper, lower = layers
     name = os.fsdecode(b"\xff\xfe")
     (upper / name).write_text("")
-    assert _native.changes(str(upper), [str(lower)]) == [(f"/{name}", ADDED)]
+    assert _native.changes(str(upper), [str(lower)]) == [(f"/{name}", ADDED, None)]
+
+
+def test_facts_where_they_are_asked_for(layers: tuple[Path, Path]) -> None:
+    upper, lower = layers
+    (upper / "file").write_bytes(bytes(7))
+    (upper / "link").symlink_to("file")
+    assert _native.changes(str(upper), [str(lower)], facts=True) == [
+        ("/file", ADDED, (stat.S_IFREG, 7)),
+        ("/link", ADDED, (stat.S_IFLNK, 0)),
+    ]
+    assert _native.changes(str(upper), [str(lower)], since_ns=2**62) == []
+
+
+def test_between_two_trees(layers: tuple[Path, Path]) -> None:
+    upper, lower = layers
+    (upper / "new").mkdir()
+    assert _native.changes_between([str(lower)], [str(upper), str(lower)]) == [
+        ("/new", ADDED, None)
+    ]
+    assert _native.changes_between([str(upper), str(lower)], [str(lower)]) == [
+        ("/new", DELETED, None)
+    ]
 
 
 def test_nothing_changed(layers: tuple[Path, Path]) -> None:
