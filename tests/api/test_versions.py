@@ -15,7 +15,8 @@ from drayman.model import go_json
 from drayman.model.container import CreateRequest, HostConfig
 from drayman.model.mount import Volume
 from drayman.model.network import IPAM, IPAMConfig, Network
-from tests.api.fake import CONTAINER_ID, inspection, summary
+from tests.api.client import Client
+from tests.api.fake import CONTAINER_ID, Fake, inspection, summary
 
 NEWEST = (1, 55)
 
@@ -231,3 +232,43 @@ def test_updates_of_old() -> None:
     assert adapt_update(changes, (1, 54)).blkio_weight_device is None
     assert adapt_update(changes, (1, 54)).pids_limit == 5
     assert adapt_update(changes, (1, 39)).pids_limit is None
+
+
+USAGE = {
+    "ImageUsage": {"TotalCount": 1, "TotalSize": 5, "Items": [{"Id": "sha256:1"}]},
+    "VolumeUsage": {"TotalCount": 0, "TotalSize": 0, "Items": []},
+}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("/v1.52/system/df?verbose=true", USAGE),
+        (
+            "/v1.52/system/df?verbose=0",
+            {
+                "ImageUsage": {"TotalCount": 1, "TotalSize": 5},
+                "VolumeUsage": {"TotalCount": 0, "TotalSize": 0},
+            },
+        ),
+        *(
+            (
+                query,
+                {
+                    "ImageUsage": {"TotalCount": 1, "TotalSize": 5},
+                    "VolumeUsage": {"TotalCount": 0, "TotalSize": 0},
+                    "LayersSize": 5,
+                    "Images": [{"Id": "sha256:1"}],
+                    "Volumes": [],
+                },
+            )
+            for query in ("/system/df", "/v1.51/system/df?verbose=true")
+        ),
+        ("/system/df?verbose=yes", {"message": "invalid value for verbose: yes"}),
+    ],
+)
+def test_disk_usage_of_old(
+    engine: Fake, client: Client, query: str, expected: dict[str, Any]
+) -> None:
+    engine.answers["disk_usage"] = USAGE
+    assert client.ask("GET", query).json() == expected

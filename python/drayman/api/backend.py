@@ -362,7 +362,7 @@ class HostBackend(Protocol):
         """Past events when a time is given, then live ones."""
 
     async def disk_usage(self, types: list[str]) -> dict[str, Any]:
-        """The document of ``GET /system/df``."""
+        """The usage of each kind, as ``GET /system/df`` has it, with every item; no types: all."""
 
 
 class Backend(

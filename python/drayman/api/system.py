@@ -21,6 +21,9 @@ PING_HEADERS = {
     "swarm": "inactive",
 }
 USAGE_TYPES = ("container", "image", "volume", "build-cache")
+# The words of Go's strconv.ParseBool.
+GO_TRUE = ("1", "t", "T", "true", "TRUE", "True")
+GO_FALSE = ("0", "f", "F", "false", "FALSE", "False")
 
 
 async def ping(call: Call) -> Response:
@@ -48,7 +51,11 @@ async def disk_usage(call: Call) -> Response:
     types = call.texts("type") if call.at_least("1.42") else []
     for unknown in set(types) - set(USAGE_TYPES):
         raise InvalidParameter(f"unknown object type: {unknown}")
-    return Json(await call.backend.disk_usage(types))
+    verbose = call.text("verbose") if call.at_least("1.52") else ""
+    if verbose not in ("", *GO_TRUE, *GO_FALSE):
+        raise InvalidParameter(f"invalid value for verbose: {verbose}")
+    document = await call.backend.disk_usage(types)
+    return Json(views.disk_usage(document, verbose in GO_TRUE if verbose else None))
 
 
 async def events(call: Call) -> Response:

@@ -29,6 +29,13 @@ LEGACY_ADDRESSES = {
     "IPv6Gateway": "",
     "MacAddress": "",
 }
+# Where ``GET /system/df`` has a kind's items below 1.52.
+LEGACY_ITEMS = {
+    "ImageUsage": "Images",
+    "ContainerUsage": "Containers",
+    "VolumeUsage": "Volumes",
+    "BuildCacheUsage": "BuildCache",
+}
 LEGACY_NETWORK_SETTINGS: Document = {
     "Bridge": "",
     "HairpinMode": False,
@@ -87,6 +94,19 @@ def info(document: Document, version: Version) -> Document:
     if version < (1, 46):
         document = _without(document, "Containerd")
     return document
+
+
+def disk_usage(document: Document, verbose: bool | None) -> Document:
+    """What takes how much of the disk; ``verbose`` None for clients that do not know of it, who
+    look for the items outside of their kind's usage."""
+    shown = {key: usage if verbose else _without(usage, "Items") for key, usage in document.items()}
+    if verbose is not None:
+        return shown
+    if "ImageUsage" in document:
+        shown["LayersSize"] = document["ImageUsage"]["TotalSize"]
+    for key, usage in document.items():
+        shown[LEGACY_ITEMS[key]] = usage["Items"]
+    return shown
 
 
 def event(happened: Event, version: Version) -> Document:

@@ -14,6 +14,7 @@ from drayman.engine.containers import Containers
 from drayman.engine.context import Context
 from drayman.engine.copy import Copying
 from drayman.engine.creating import Creating
+from drayman.engine.disk_usage import DiskUsage
 from drayman.engine.events import Events
 from drayman.engine.exec import Execs
 from drayman.engine.images import Images
@@ -63,6 +64,7 @@ class Verbs:
     stats: Stats
     stopping: Stopping
     system: System
+    disk_usage: DiskUsage
     top: Top
     updating: Updating
     waiting: Waiting
@@ -95,7 +97,8 @@ async def build(config: Config) -> Verbs:
         starting=starting,
         stats=Stats(context),
         stopping=stopping,
-        system=System(context, listing),
+        system=System(context),
+        disk_usage=DiskUsage(context, listing),
         top=Top(context),
         updating=Updating(context),
         waiting=Waiting(context),

@@ -313,4 +313,4 @@ class Engine:
         return self._verbs.context.events.subscribe(since_ns, until_ns, filters)
 
     async def disk_usage(self, types: list[str]) -> dict[str, Any]:
-        return await self._verbs.system.disk_usage(types)
+        return await self._verbs.disk_usage.measure(types)

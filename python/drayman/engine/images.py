@@ -331,6 +331,11 @@ class Images:
             for image in chosen
         }
 
+    def layers_bytes(self) -> int:
+        """The bytes of all layers, each counted once; blocks."""
+        layer_ids = {layer_id for image in self._everything() for layer_id in image.layer_ids}
+        return sum(self._layers.size_bytes(layer_id) for layer_id in layer_ids)
+
     def _tell(self, image: Image, action: str, name: str) -> None:
         labels = image.config.labels or {}
         self._events.publish("image", action, image.id, {**labels, "name": name})

@@ -1,4 +1,4 @@
-"""The engine and its machine: info, version, disk usage."""
+"""The engine and its machine: info and version."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from typing import Any
 from drayman import __version__
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
-from drayman.engine.listing import Listing
 from drayman.engine.spans import rfc3339
-from drayman.model.mount import Volume
 
 REGISTRIES: dict[str, Any] = {
     "InsecureRegistryCIDRs": ["127.0.0.0/8", "::1/128"],
@@ -32,9 +30,8 @@ _OS_RELEASE = Path("/etc/os-release")
 class System:
     """Answers for the host."""
 
-    def __init__(self, context: Context, listing: Listing) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._listing = listing
 
     async def info(self) -> dict[str, Any]:
         """The document of ``GET /info``."""
@@ -116,41 +113,6 @@ class System:
             "Arch": host.architecture,
             "KernelVersion": host.kernel_release,
             "BuildTime": "",
-        }
-
-    async def disk_usage(self, types: list[str]) -> dict[str, Any]:
-        """The document of ``GET /system/df``; no types mean all of them."""
-        document: dict[str, Any] = {}
-        if not types or "image" in types:
-            images = await self._context.images.image_list(all=False, filters={}, shared_size=True)
-            document["Images"] = images
-            document["LayersSize"] = sum(image["Size"] for image in images)
-        if not types or "container" in types:
-            document["Containers"] = await self._listing.list(
-                all=True, limit=0, size=True, filters={}
-            )
-        if not types or "volume" in types:
-            document["Volumes"] = [
-                await self._volume(volume) for volume in self._context.volumes.all()
-            ]
-        if not types or "build-cache" in types:
-            document["BuildCache"] = []
-        return document
-
-    async def _volume(self, volume: Volume) -> dict[str, Any]:
-        """A volume with what it uses."""
-        return {
-            "Name": volume.name,
-            "Driver": volume.driver,
-            "Mountpoint": volume.mountpoint,
-            "CreatedAt": rfc3339(volume.created_at_ns),
-            "Labels": volume.labels,
-            "Scope": volume.scope,
-            "Options": volume.options,
-            "UsageData": {
-                "Size": await self._context.volumes.size_bytes(volume.name),
-                "RefCount": len(self._context.containers.of_volume(volume.name)),
-            },
         }
 
 
