@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 from tests.engine.engines import EngineServer
 
 
@@ -67,3 +70,12 @@ def test_prune_takes_what_does_not_run(engine_server: EngineServer) -> None:
         "SpaceReclaimed": 0,
     }
     assert engine_server.api("POST", '/containers/prune?filters={"x":["y"]}')[0] == 400
+
+
+def test_force_takes_one_that_is_ending_by_itself(engine_server: EngineServer) -> None:
+    for _ in range(5):
+        container = engine_server.running()
+        # Its shim hangs up before the engine has recorded how it ended.
+        os.kill(engine_server.shim(container), signal.SIGKILL)
+        status, answer = engine_server.api("DELETE", f"/containers/{container}?force=1")
+        assert status == 204, answer

@@ -15,8 +15,8 @@ import pytest
 import uvloop
 from tests.engine.shims import Place, scene
 
-from drayman.errors import Conflict, InvalidParameter, NotFound, System
-from drayman.runtime.shim import Shim, StartError
+from drayman.errors import Conflict, InvalidParameter, NotFound
+from drayman.runtime.shim import Gone, Shim, StartError
 
 
 @scene
@@ -149,7 +149,7 @@ async def test_an_engine_that_never_starts_it(place: Place) -> None:
     assert (await second.hello()).state == "created"
     await second.close()
     assert await client.read_all() == b""
-    with pytest.raises(System):
+    with pytest.raises(Gone):
         await shim.hello()
 
 

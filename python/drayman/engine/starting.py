@@ -20,7 +20,7 @@ from drayman.engine.supervision import Supervision
 from drayman.errors import DraymanError, InvalidParameter, System
 from drayman.model.container import Container
 from drayman.runtime import seccomp
-from drayman.runtime.shim import Shim, StartError
+from drayman.runtime.shim import Gone, Shim, StartError
 from drayman.runtime.spec import compose
 
 # The exit code of a failure that is not the command's: Docker's "rest".
@@ -99,6 +99,9 @@ class Starting:
             # It takes down what it made, and leaves.
             self._supervision.unwatch(entry)
             raise
+        except Gone:
+            self._supervision.unwatch(entry)
+            raise System("the container's shim ended before it could start it") from None
         except BaseException:
             self._supervision.unwatch(entry)
             # Without a connection and not started, it ends by itself.

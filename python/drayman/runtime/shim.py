@@ -47,8 +47,15 @@ class StartError(System):
         self.exit_code = exit_code
 
 
+class Gone(Conflict):
+    """Raised when the shim has hung up: it does so once its container has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("the container is not running: its shim is gone")
+
+
 class Shim:
-    """A connection to a shim. Requests raise kinds of `drayman.errors`, System when it is gone."""
+    """A connection to a shim. Requests raise kinds of `drayman.errors`, Gone among them."""
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -227,7 +234,7 @@ class Shim:
     async def _send(self, message: bytes, fds: Sequence[int]) -> None:
         while True:
             if self.closed.done():
-                raise System("the container's shim is gone")
+                raise Gone
             try:
                 socket.send_fds(self._socket, [message], fds)
                 return
@@ -235,7 +242,7 @@ class Shim:
                 await self._room()
             except OSError as error:
                 self._end()
-                raise System(f"the container's shim is gone: {error.strerror}") from error
+                raise Gone from error
 
     async def _room(self) -> None:
         """Wait until the socket takes more: the shim reads slower than we ask."""
@@ -294,7 +301,7 @@ class Shim:
         self.closed.set_result(None)
         for future in self._asked.values():
             if not future.done():
-                future.set_exception(System("the container's shim is gone"))
+                future.set_exception(Gone())
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
 
