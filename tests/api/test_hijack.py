@@ -137,7 +137,7 @@ def test_exec_heads(
             received += given.recv(100)
     (name, request), _ = engine.asks("exec_start")[0]
     assert (name, request.tty) == ("e1", tty)
-    assert request.console_size == ([24, 80] if tty and version == "1.42" else None)
+    assert request.console_size == ((24, 80) if tty and version == "1.42" else None)
 
 
 def test_exec_errors_leave_the_connection_usable(client: Client, engine: Fake) -> None:

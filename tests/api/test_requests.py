@@ -149,7 +149,15 @@ def create(client: Client, body: bytes | None, content_type: str | None) -> Any:
         (b"", None, "No exec command specified"),
         (None, "text/plain", "unsupported Content-Type header"),
         (b"{}", "application/json", "No exec command specified"),
-        (b'{"Cmd":"a"}', "application/json", "invalid JSON"),
+        (b'{"Cmd":"a"}', "application/json", "made"),
+        (b'{"Cmd":["a"],"Env":"a"}', "application/json", "invalid JSON"),
+        (b'{"Cmd":["a"],"ConsoleSize":[1]}', "application/json", "invalid JSON"),
+        (b'{"Cmd":["a"],"ConsoleSize":[-1,1]}', "application/json", "invalid JSON"),
+        (
+            b'{"Cmd":["a"],"ConsoleSize":[9223372036854775808,1]}',
+            "application/json",
+            "invalid JSON: number 9223372036854775808 is out of range",
+        ),
         (b'{"Cmd":', "application/json", "invalid JSON"),
     ],
 )

@@ -169,7 +169,7 @@ def test_defaults_of_old() -> None:
     assert host((1, 39)).ipc_mode == "shareable"
     assert host((1, 40)).ipc_mode == ""
     assert not host((1, 24), AutoRemove=True).auto_remove
-    assert host((1, 41), ConsoleSize=[1, 2]).console_size == [0, 0]
+    assert host((1, 41), ConsoleSize=[1, 2]).console_size == (0, 0)
     assert host((1, 42), Annotations={"a": "b"}).annotations is None
     request, _ = create((1, 43), {"Healthcheck": {"StartInterval": 5, "Interval": 6}})
     assert request.healthcheck

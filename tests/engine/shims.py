@@ -99,7 +99,7 @@ class Box:
         stdin_once: bool = True,
         log: str = "json-file",
         memory_bytes: int | None = None,
-        console_size: list[int] | None = None,
+        console_size: tuple[int, int] | None = None,
     ) -> None:
         self.place = place
         self.id = secrets.token_hex(32)

@@ -48,6 +48,17 @@ def test_a_missing_image_is_404_with_its_tag(engine_server: EngineServer) -> Non
             {"Healthcheck": {"Test": ["CMD", "true"], "Interval": 5}},
             "Interval in Healthcheck cannot be less than 1ms",
         ),
+        ({"ExposedPorts": {"http/tcp": {}}}, "invalid port specification: 'http/tcp'"),
+        (
+            {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "99999"}]}}},
+            "invalid port specification: '99999'",
+        ),
+        ({"HostConfig": {"Runtime": "nosuch"}}, "unknown or invalid runtime name: nosuch"),
+        ({"HostConfig": {"Isolation": "hyperv"}}, "invalid isolation: 'hyperv'"),
+        ({"HostConfig": {"StorageOpt": {"size": "1G"}}}, "--storage-opt is supported only"),
+        ({"HostConfig": {"Binds": ["/a\0:/b"]}}, "HostConfig.Binds holds a NUL byte"),
+        ({"HostConfig": {"Sysctls": {"a\0": ""}}}, "HostConfig.Sysctls holds a NUL byte"),
+        ({"HostConfig": {"PidsLimit": 2**63}}, "number 9223372036854775808 is out of range"),
     ],
 )
 def test_what_cannot_be_is_400_and_leaves_nothing(
@@ -58,6 +69,21 @@ def test_what_cannot_be_is_400_and_leaves_nothing(
     assert status == 400
     assert text in answer["message"]
     assert sorted((engine_server.root / "containers").iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"HostConfig": {"Memory": 2**63 - 1}},
+        {"HostConfig": {"NanoCpus": 1}},
+        {"HostConfig": {"ConsoleSize": [70000, 2**40]}, "Tty": True},
+        {"Cmd": "true", "HostConfig": {"CapAdd": "NET_ADMIN"}},
+    ],
+)
+def test_what_is_odd_and_can_be_starts(engine_server: EngineServer, body: dict[str, Any]) -> None:
+    status, answer = create(engine_server, {"Cmd": ["true"], **body})
+    assert status == 201, answer
+    assert engine_server.api("POST", f"/containers/{answer['Id']}/start")[0] == 204
 
 
 def test_a_taken_name_is_409_in_dockers_words(engine_server: EngineServer) -> None:

@@ -83,7 +83,7 @@ async def test_commands_that_cannot_be_run(place: Place) -> None:
 async def test_a_terminal(place: Place) -> None:
     box = await idle(place)
     client = await box.exec("e1", "sh", "-c", "read x; stty size; echo $x",
-                            tty=True, stdin=True, framed=False, console_size=[30, 90])  # fmt: skip
+                            tty=True, stdin=True, framed=False, console_size=(30, 90))  # fmt: skip
     await box.shim.resize("e1", 31, 91)
     await client.send(b"word\n")
     assert await client.read_all() == b"word\r\n31 91\r\nword\r\n"

@@ -9,7 +9,7 @@ LOOP = "while read x; do case $x in size) stty size;; *) echo got $x;; esac; don
 
 @scene
 async def test_a_session_in_a_terminal(place: Place) -> None:
-    box = place.box("sh", "-c", LOOP, tty=True, open_stdin=True, console_size=[20, 70])
+    box = place.box("sh", "-c", LOOP, tty=True, open_stdin=True, console_size=(20, 70))
     shim = await box.spawn()
     await shim.resize(None, 21, 71)
     client = await box.attach(stdin=True, framed=False, stderr=False)

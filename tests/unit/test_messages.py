@@ -25,6 +25,20 @@ CLIENT = {
 }
 
 
+@pytest.mark.parametrize(
+    ("size", "window"),
+    [
+        (None, None),
+        ((0, 0), None),
+        ((0, 80), (0, 80)),
+        ((24, 80), (24, 80)),
+        ((65536 + 24, 2**63 - 1), (24, 65535)),
+    ],
+)
+def test_windows_of_terminals(size: tuple[int, int] | None, window: tuple[int, int] | None) -> None:
+    assert messages.window(size) == window
+
+
 def test_requests() -> None:
     requests = [
         messages.Hello(),
@@ -38,7 +52,7 @@ def test_requests() -> None:
             exec="e1",
             process="/run/drayman/c/0a/exec/e1.json",
             tty=True,
-            console_size=[24, 80],
+            console_size=(24, 80),
             **CLIENT,
         ),
         messages.GetStatus(),

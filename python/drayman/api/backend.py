@@ -13,9 +13,15 @@ from typing import Any, Protocol
 import msgspec
 
 from drayman.api.lending import Caller, Download, Framing, Session, Wait
-from drayman.model.container import Container, ContainerConfig, HostConfig, NetworkingConfig
+from drayman.model.container import (
+    ConsoleSize,
+    Container,
+    ContainerConfig,
+    HostConfig,
+    NetworkingConfig,
+)
 from drayman.model.event import Event
-from drayman.model.go_json import Wire
+from drayman.model.go_json import Wire, Words
 from drayman.model.image import Image
 from drayman.model.mount import Volume
 from drayman.model.network import Network
@@ -32,14 +38,14 @@ class ExecRequest(Wire, frozen=True, kw_only=True):
     user: str = ""
     privileged: bool = False
     tty: bool = False
-    console_size: list[int] | None = None  # height, width
+    console_size: ConsoleSize | None = None  # height, width
     attach_stdin: bool = False
     attach_stdout: bool = False
     attach_stderr: bool = False
     detach_keys: str = ""
     env: list[str] | None = None
     working_dir: str = ""
-    cmd: list[str] | None = None
+    cmd: Words | None = None
 
 
 class ExecStartRequest(Wire, frozen=True, kw_only=True):
@@ -47,7 +53,7 @@ class ExecStartRequest(Wire, frozen=True, kw_only=True):
 
     detach: bool = False
     tty: bool = False
-    console_size: list[int] | None = None
+    console_size: ConsoleSize | None = None
 
 
 class ExecBackend(Protocol):

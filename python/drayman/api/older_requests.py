@@ -52,7 +52,7 @@ def _adapt_host(host: HostConfig, version: Version) -> tuple[HostConfig, list[st
     if version < (1, 40) and not host.ipc_mode:
         changes["ipc_mode"] = "shareable"
     if version < (1, 42):
-        changes["console_size"] = [0, 0]
+        changes["console_size"] = (0, 0)
     if version < (1, 43):
         changes["annotations"] = None
     if host.mounts:

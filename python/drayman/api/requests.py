@@ -17,13 +17,13 @@ from drayman.api.router import Match
 from drayman.api.versions import Version, parse
 from drayman.errors import InvalidParameter
 from drayman.model import go_json
+from drayman.model.go_json import MAX_INT64
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 # The largest create request seen is some 100 KiB; build contexts and archives do not pass here.
 MAX_DOCUMENT_BYTES = 8 << 20
 MAX_UINT32 = 2**32 - 1
-MAX_INT64 = 2**63 - 1
 FALSE_WORDS = frozenset(("", "0", "no", "false", "none"))
 
 FORM = "application/x-www-form-urlencoded"

@@ -13,6 +13,7 @@ from drayman.engine.detach_keys import DEFAULT
 from drayman.engine.sizes_in_words import parse_size
 from drayman.errors import InvalidParameter
 from drayman.model.container import Container, LogConfig
+from drayman.runtime import messages
 
 # What native/crates/shim/src/messages.json describes.
 SHIM_VERSION = 1
@@ -56,7 +57,7 @@ def shim_settings(context: Context, record: Container, seccomp: Path | None) -> 
             "tty": config.tty,
             "open_stdin": config.open_stdin,
             "stdin_once": config.stdin_once,
-            "console_size": host_config.console_size if any(host_config.console_size) else None,
+            "console_size": messages.window(host_config.console_size),
             "detach_keys": DEFAULT,
         },
         "log": log_settings(host_config.log_config, record, str(paths.log)),

@@ -1,10 +1,16 @@
-"""Settings that only the engine minds: restart policies, health checks, signals."""
+"""Settings that only the engine minds: restart policies, health checks, signals, ports."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from drayman.engine import bundle
+from drayman.engine.host_defaults import RUNTIME
 from drayman.errors import InvalidParameter
 from drayman.model.container import ContainerConfig, HealthConfig, HostConfig, RestartPolicy
+from drayman.network import ports
 from drayman.runtime import signals
 
 _POLICIES = ("", "no", "always", "on-failure", "unless-stopped")
@@ -22,6 +28,10 @@ def check(config: ContainerConfig, host_config: HostConfig) -> None:
     if config.healthcheck is not None:
         _check_health(config.healthcheck)
     bundle.check_log(host_config.log_config)
+    ports.check_exposed(config.exposed_ports or ())
+    ports.parse(host_config.port_bindings or {})
+    _check_kinds(host_config)
+    _check_texts(host_config)
 
 
 def check_policy(policy: RestartPolicy) -> None:
@@ -37,6 +47,35 @@ def check_policy(policy: RestartPolicy) -> None:
         raise InvalidParameter(
             "invalid restart policy: maximum retry count can only be used with 'on-failure'"
         )
+
+
+def _check_kinds(host_config: HostConfig) -> None:
+    """Refuse what other hosts, or other engines, have."""
+    if host_config.runtime not in ("", RUNTIME):
+        raise InvalidParameter(f"unknown or invalid runtime name: {host_config.runtime}")
+    if host_config.isolation not in ("", "default"):
+        raise InvalidParameter(
+            f"invalid isolation: {host_config.isolation!r} - linux only supports 'default'"
+        )
+    if host_config.storage_opt:
+        raise InvalidParameter(
+            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
+        )
+
+
+def _check_texts(host_config: HostConfig) -> None:
+    """Whatever stands here goes to the kernel some day, for which a NUL ends a text."""
+    for field, value in msgspec.to_builtins(host_config).items():
+        if _holds_nul(value):
+            raise InvalidParameter(f"HostConfig.{field} holds a NUL byte")
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(one) for pair in value.items() for one in pair)
+    return isinstance(value, (list, tuple)) and any(map(_holds_nul, value))
 
 
 def _check_health(health: HealthConfig) -> None:

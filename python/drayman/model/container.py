@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from drayman.model.go_json import Wire
+from drayman.model.go_json import Wire, Words
 from drayman.model.mount import Mount, MountPoint
 from drayman.model.network import EndpointSettings, PortBinding
 
 # An empty JSON object, which Docker uses as the value of its sets.
 Nothing = dict[str, Any]
 PortMap = dict[str, list[PortBinding] | None]
+# Height and width of a terminal.
+Side = Annotated[int, msgspec.Meta(ge=0)]
+ConsoleSize = tuple[Side, Side]
 
 
 class HealthConfig(Wire, frozen=True, kw_only=True):
@@ -40,13 +43,13 @@ class ContainerConfig(Wire, frozen=True, kw_only=True):
     open_stdin: bool = False
     stdin_once: bool = False
     env: list[str] | None = None
-    cmd: list[str] | None = None
+    cmd: Words | None = None
     healthcheck: HealthConfig | None = None
     args_escaped: bool = False
     image: str = ""
     volumes: dict[str, Nothing] | None = None
     working_dir: str = ""
-    entrypoint: list[str] | None = None
+    entrypoint: Words | None = None
     network_disabled: bool = False
     mac_address: str = ""
     on_build: list[str] | None = None
@@ -147,10 +150,10 @@ class HostConfig(Wire, frozen=True, kw_only=True):
     volume_driver: str = ""
     volumes_from: list[str] | None = None
     mounts: list[Mount] | None = None
-    console_size: list[int] = msgspec.field(default_factory=lambda: [0, 0])
+    console_size: ConsoleSize = (0, 0)
     annotations: dict[str, str] | None = None
-    cap_add: list[str] | None = None
-    cap_drop: list[str] | None = None
+    cap_add: Words | None = None
+    cap_drop: Words | None = None
     cgroupns_mode: str = ""
     dns: list[str] | None = None
     dns_options: list[str] | None = None

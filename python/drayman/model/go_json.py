@@ -10,7 +10,7 @@ from __future__ import annotations
 import types
 import typing
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import orjson
@@ -18,6 +18,11 @@ import orjson
 from drayman.errors import InvalidParameter
 
 T = TypeVar("T")
+
+# A list of strings for which Docker takes one string alone as well (moby's strslice).
+Words = Annotated[list[str], "strslice"]
+
+MAX_INT64 = 2**63 - 1
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -68,6 +73,10 @@ def dumps_escaped(value: Any) -> bytes:
 def _fold(value: Any, shape: Any) -> Any:
     """Rename keys to the struct's own case and drop nulls, so that defaults stay."""
     struct, item = _look(shape)
+    if isinstance(value, int) and value > MAX_INT64:
+        raise InvalidParameter(f"invalid JSON: number {value} is out of range")
+    if isinstance(value, str) and _is_words(shape):
+        return [value]
     if struct is not None and isinstance(value, dict):
         names = _names(struct)
         folded: dict[str, Any] = {}
@@ -90,6 +99,11 @@ def _names(struct: type[msgspec.Struct]) -> dict[str, tuple[str, Any]]:
         field.encode_name.lower(): (field.encode_name, field.type)
         for field in msgspec.structs.fields(struct)
     }
+
+
+@lru_cache(maxsize=2048)
+def _is_words(shape: Any) -> bool:
+    return shape == Words or Words in typing.get_args(shape)
 
 
 @lru_cache(maxsize=2048)

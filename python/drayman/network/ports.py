@@ -7,6 +7,7 @@ it and no packet rule of ours hides a program that has it.
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -74,9 +75,15 @@ def _host_ports(binding: PortBinding) -> range:
 
 
 def _number(text: str, shown: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= PORT_MAX:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) <= PORT_MAX:
         raise InvalidParameter(f"invalid port specification: {shown!r}")
     return int(text)
+
+
+def check_exposed(ports: Iterable[str]) -> None:
+    """Raise InvalidParameter for what is no port, with a protocol or without."""
+    for port in ports:
+        _number(port.partition("/")[0], port)
 
 
 def port_map(exposed: Iterable[str], published: Iterable[Published]) -> PortMap:

@@ -12,6 +12,16 @@ import msgspec
 VERSION = 1
 
 
+def window(size: tuple[int, int] | None) -> tuple[int, int] | None:
+    """A terminal's (height, width) as the kernel holds them, None for one left to it.
+
+    What is beyond 16 bits is cut, as containerd does.
+    """
+    if size is None or not any(size):
+        return None
+    return size[0] & 0xFFFF, size[1] & 0xFFFF
+
+
 class Request(msgspec.Struct, kw_only=True, tag_field="do"):
     """What the engine asks; the answer bears the same number."""
 
@@ -60,7 +70,7 @@ class Exec(Request, tag="exec"):
     exec: str
     process: str
     tty: bool
-    console_size: list[int] | None
+    console_size: tuple[int, int] | None
     stdin: bool
     stdout: bool
     stderr: bool

@@ -10,11 +10,14 @@ import msgspec
 
 from drayman.errors import InvalidParameter, System
 from drayman.model.container import HostConfig, ThrottleDevice, Ulimit, WeightDevice
+from drayman.model.go_json import MAX_INT64
 from drayman.runtime.host import Host
 
 DEFAULT_SHM_BYTES = 64 << 20
 # The kernel's usual period, in microseconds; --cpus is a quota of it.
 _PERIOD_US = 100_000
+# The kernel's least quota.
+_QUOTA_MIN_US = 1000
 _SHARES = (2, 262_144)
 # The names that ``--ulimit`` takes (setrlimit(2) without its prefix).
 ULIMITS = (
@@ -31,7 +34,7 @@ def defaults(host_config: HostConfig, host: Host) -> HostConfig:
     if host_config.cpu_shares > 0:
         changes["cpu_shares"] = min(max(host_config.cpu_shares, _SHARES[0]), _SHARES[1])
     if host_config.memory > 0 and host_config.memory_swap == 0:
-        changes["memory_swap"] = host_config.memory * 2
+        changes["memory_swap"] = min(host_config.memory * 2, MAX_INT64)
     if host_config.shm_size == 0:
         changes["shm_size"] = DEFAULT_SHM_BYTES
     if not host_config.ipc_mode:
@@ -88,7 +91,8 @@ def _cpu(host_config: HostConfig, host: Host) -> dict[str, Any]:
     if limits.cpu_cfs:
         if host_config.nano_cpus > 0:
             cpu["period"] = _PERIOD_US
-            cpu["quota"] = host_config.nano_cpus * _PERIOD_US // 1_000_000_000
+            quota_us = host_config.nano_cpus * _PERIOD_US // 1_000_000_000
+            cpu["quota"] = max(quota_us, _QUOTA_MIN_US)
         if host_config.cpu_period != 0:
             cpu["period"] = host_config.cpu_period
         if host_config.cpu_quota != 0:

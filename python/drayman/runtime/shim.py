@@ -155,6 +155,7 @@ class Shim:
 
     async def resize(self, exec_id: str | None, height: int, width: int) -> None:
         """Set the size of a terminal; before the start it is the size to start with."""
+        height, width = messages.window((height, width)) or (0, 0)
         await self._ask(messages.Resize(exec=exec_id, height=height, width=width), object)
 
     async def exec(
@@ -169,7 +170,7 @@ class Shim:
         stderr: bool,
         framed: bool,
         detach_keys: str = "",
-        console_size: list[int] | None = None,
+        console_size: tuple[int, int] | None = None,
         head: bytes = b"",
         early: bytes = b"",
     ) -> int:
@@ -181,7 +182,7 @@ class Shim:
             exec=exec_id,
             process=str(process),
             tty=tty,
-            console_size=console_size,
+            console_size=messages.window(console_size),
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
