@@ -63,7 +63,13 @@ def test_filters(
 
 @pytest.mark.parametrize(
     ("filters", "status"),
-    [({"status": ["odd"]}, 400), ({"nosuch": ["x"]}, 400), ({"before": ["nosuch"]}, 404)],
+    [
+        ({"status": ["odd"]}, 400),
+        ({"nosuch": ["x"]}, 400),
+        ({"before": ["nosuch"]}, 404),
+        ({"publish": ["1-99999999999"]}, 400),
+        ({"expose": ["http"]}, 400),
+    ],
 )
 def test_filters_that_cannot_be(
     engine_server: EngineServer, filters: dict[str, list[str]], status: int

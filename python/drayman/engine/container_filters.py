@@ -14,6 +14,8 @@ from drayman.model.container import Container
 
 _HEALTHS = ("starting", "healthy", "unhealthy", "none")
 _ASKS_NOTHING = frozenset(("before", "since"))
+# Ports have five digits at most, which also bounds what a range is spelled out to.
+_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(.*))?", re.ASCII)
 
 
 class ContainerFilters:
@@ -128,12 +130,11 @@ def _volume(_: ContainerFilters, record: Container, values: list[str]) -> bool:
 
 def _ports(wanted: str) -> set[str]:
     """``80``, ``80/udp`` or ``8000-8010`` as ports with protocols."""
-    numbers, _, protocol = wanted.partition("/")
-    first, _, last = numbers.partition("-")
-    try:
-        ports = range(int(first), int(last or first) + 1)
-    except ValueError:
-        raise InvalidParameter(f"invalid port: {wanted}") from None
+    found = _PORTS.fullmatch(wanted)
+    if found is None:
+        raise InvalidParameter(f"invalid port: {wanted}")
+    first, last, protocol = found.groups()
+    ports = range(int(first), int(last or first) + 1)
     return {f"{port}/{protocol or 'tcp'}" for port in ports}
 
 
