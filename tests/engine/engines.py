@@ -97,14 +97,16 @@ class EngineServer:
         return self._client
 
     def api(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """One request; the status, and the document or text of the answer."""
+        """One request, its body JSON unless it is bytes; the status, and the document or text
+        of the answer."""
         connection = http.client.HTTPConnection("localhost", timeout=TIMEOUT_S)
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.settimeout(TIMEOUT_S)
         connection.sock.connect(str(self.socket_path))
         try:
-            headers = {"Content-Type": "application/json"} if body is not None else {}
-            content = json.dumps(body) if body is not None else None
+            raw = body is None or isinstance(body, bytes)
+            headers = {} if raw else {"Content-Type": "application/json"}
+            content = body if raw else json.dumps(body)
             connection.request(method, path, body=content, headers=headers)
             answer = connection.getresponse()
             text = answer.read()
