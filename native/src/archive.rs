@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use drayman_archive::{Error, Options, Sink};
+use drayman_archive::{Coding, Error, Options, Sink};
 use drayman_wire::{BodyReader, BodyWriter, Stop};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -85,18 +85,32 @@ fn archive_check(py: Python<'_>, root_fd: RawFd, path: OsString) -> PyResult<()>
 }
 
 #[pyfunction]
-#[pyo3(signature = (root_fd, path, fd, *, chunked, cancel_fd = None))]
+#[pyo3(signature = (root_fd, path, fd, *, chunked, coding = None, cancel_fd = None))]
+#[allow(clippy::needless_pass_by_value)]
 fn archive_pack(
     py: Python<'_>,
     root_fd: RawFd,
     path: OsString,
     fd: RawFd,
     chunked: bool,
+    coding: Option<String>,
     cancel_fd: Option<RawFd>,
 ) -> PyResult<u64> {
     let root = lend(root_fd)?;
-    send(py, fd, chunked, cancel_fd, |body| {
-        drayman_archive::pack(root, path.as_bytes(), body)
+    let coding = match coding.as_deref() {
+        None => None,
+        Some("gzip") => Some(Coding::Gzip),
+        Some("deflate") => Some(Coding::Deflate),
+        Some(other) => {
+            let text = format!("unknown content coding {other:?}");
+            return Err(raise(Kind::InvalidParameter, text));
+        }
+    };
+    send(py, fd, chunked, cancel_fd, |body| match coding {
+        None => drayman_archive::pack(root, path.as_bytes(), body),
+        Some(coding) => drayman_archive::compressed(coding, body, |through| {
+            drayman_archive::pack(root, path.as_bytes(), through)
+        }),
     })
 }
 

@@ -67,10 +67,17 @@ def archive_stat(root_fd: int, path: str) -> Stat:
     """What lies at ``path``: parents followed, the last component not, unless it ends in / or /."""
 
 def archive_pack(
-    root_fd: int, path: str, fd: int, *, chunked: bool, cancel_fd: int | None = None
+    root_fd: int,
+    path: str,
+    fd: int,
+    *,
+    chunked: bool,
+    coding: str | None = None,
+    cancel_fd: int | None = None,
 ) -> int:
     """Write a tar of ``path`` to ``fd`` (which may be non-blocking), entries named as Docker
-    names them; returns the tar's bytes. The connection's end (EPIPE, ECONNRESET) and
+    names them, compressed if ``coding`` is ``gzip`` or ``deflate`` (without zlib's frame);
+    returns the plain tar's bytes. The connection's end (EPIPE, ECONNRESET) and
     ``cancel_fd`` becoming readable stop it quietly."""
 
 def archive_export(root_fd: int, fd: int, *, chunked: bool, cancel_fd: int | None = None) -> int:

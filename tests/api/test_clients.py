@@ -105,7 +105,7 @@ def test_py_reads_logs_and_events(py: docker.DockerClient, engine: Fake) -> None
 def test_py_copies(py: docker.DockerClient, engine: Fake) -> None:
     packed = tar([("x", b"content", 0o644)])
     stat = PathStat(name="x", size_bytes=7, mode=0o644, mtime_ns=1)
-    engine.answers["archive_get"] = lambda name, path: (stat, Payload(packed))
+    engine.answers["archive_get"] = lambda *_: (stat, Payload(packed))
     box = py.containers.get("box")
     parts, told = box.get_archive("/x")
     assert b"".join(parts) == packed
@@ -174,7 +174,7 @@ def test_cli_copies_both_ways(cli: CommandLine, engine: Fake, tmp_path: Path) ->
     content = b"0123456789abcdef" * 65536
     packed = tar([("x", content, 0o644)])
     stat = PathStat(name="x", size_bytes=len(content), mode=0o644, mtime_ns=1)
-    engine.answers["archive_get"] = lambda name, path: (stat, Payload(packed))
+    engine.answers["archive_get"] = lambda *_: (stat, Payload(packed))
     assert cli("cp", "box:/x", str(tmp_path / "out")).returncode == 0
     assert (tmp_path / "out").read_bytes() == content
     assert cli("cp", "box:/x", "-").stdout == packed

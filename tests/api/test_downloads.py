@@ -184,6 +184,15 @@ def test_a_path_is_described_in_a_header(client: Client, engine: Fake, method: s
     assert client.ask("GET", "/_ping").body == b"OK"
 
 
+def test_the_engine_is_asked_to_compress(client: Client, engine: Fake) -> None:
+    give(engine, Payload(b"packed"))
+    path = "/containers/box/archive?path=/x"
+    assert "content-encoding" not in client.ask("GET", path).headers
+    answer = client.ask("GET", path, headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert engine.asks("archive_get") == [(("box", "/x", None), {}), (("box", "/x", "gzip"), {})]
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
 def test_a_path_must_be_given(client: Client, method: str) -> None:
     answer = client.ask(method, "/containers/box/archive?path=")

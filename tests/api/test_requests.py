@@ -179,3 +179,24 @@ def test_a_form_s_body_counts_as_query(client: Client, engine: Fake) -> None:
     path = "/containers/box/rename?name=second"
     assert client.ask("POST", path, body=b"name=first", headers=headers).status == 204
     assert engine.asks("container_rename")[0][0] == ("box", "first")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "chosen"),
+    [
+        ("", None),
+        ("identity", None),
+        ("br, zstd", None),
+        ("gzip", "gzip"),
+        ("deflate", "deflate"),
+        ("deflate, gzip", "gzip"),
+        ("gzip;q=0.5, deflate;q=0.9", "deflate"),
+        ("gzip;q=0, *;q=0.1", "gzip"),
+        ("*", "gzip"),
+        ("*;q=0", None),
+        ("gzip ; q=1.0,", "gzip"),
+        ("gzip;q=x;q=1", None),
+    ],
+)
+def test_the_coding_that_a_client_likes_best(accepted: str, chosen: str | None) -> None:
+    assert requests.coding(accepted, ("gzip", "deflate")) == chosen

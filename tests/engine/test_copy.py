@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import subprocess
 import tarfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.api.client import Client
 from tests.engine.engines import EngineServer
 
 
@@ -104,3 +108,26 @@ def test_events_of_a_copy(engine_server: EngineServer, tree: Path) -> None:
     engine_server.docker("cp", f"{container}:/v/tree", "-")
     actions = engine_server.actions(container)
     assert actions == ["create", "extract-to-dir", "archive-path"]
+
+
+@pytest.mark.parametrize(
+    ("coding", "decode"),
+    [("gzip", gzip.decompress), ("deflate", lambda body: zlib.decompress(body, wbits=-15))],
+)
+def test_a_tar_is_compressed_for_who_asks(
+    engine_server: EngineServer, coding: str, decode: Callable[[bytes], bytes]
+) -> None:
+    engine_server.create("true", name=f"to-{coding}")
+    with Client(str(engine_server.socket_path)) as client:
+        path = f"/containers/to-{coding}/archive?path=/bin"
+        plain = client.ask("GET", path)
+        asked = client.ask("GET", path, headers={"Accept-Encoding": coding})
+        assert "content-encoding" not in plain.headers
+        assert asked.headers["content-encoding"] == coding
+        assert asked.headers["content-type"] == "application/x-tar"
+        assert len(asked.body) < len(plain.body)
+        assert decode(asked.body) == plain.body
+        # Nobody compresses an export.
+        path = f"/containers/to-{coding}/export"
+        export = client.ask("GET", path, headers={"Accept-Encoding": coding})
+        assert "content-encoding" not in export.headers

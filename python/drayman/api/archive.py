@@ -16,6 +16,8 @@ from drayman.model import go_json
 
 STAT_HEADER = "x-docker-container-path-stat"
 TAR = "application/x-tar"
+# The best first.
+CODINGS = ("gzip", "deflate")
 
 
 async def stat(call: Call) -> Response:
@@ -25,9 +27,13 @@ async def stat(call: Call) -> Response:
 
 
 async def get(call: Call) -> Response:
-    """``GET /containers/{name}/archive``."""
-    found, download = await call.backend.archive_get(call.name, _path(call))
-    return Downloaded(download, TAR, {STAT_HEADER: _stat_header(found)})
+    """``GET /containers/{name}/archive``: the one answer that is compressed if asked to be."""
+    coding = call.coding(CODINGS)
+    found, download = await call.backend.archive_get(call.name, _path(call), coding)
+    headers = {STAT_HEADER: _stat_header(found)}
+    if coding is not None:
+        headers["content-encoding"] = coding
+    return Downloaded(download, TAR, headers)
 
 
 async def put(call: Call) -> Response:

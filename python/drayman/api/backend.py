@@ -96,8 +96,10 @@ class CopyBackend(Protocol):
     async def archive_stat(self, name: str, path: str) -> PathStat:
         """What lies at a path; the last component is not followed."""
 
-    async def archive_get(self, name: str, path: str) -> tuple[PathStat, Download]:
-        """A tar of the path."""
+    async def archive_get(
+        self, name: str, path: str, coding: str | None
+    ) -> tuple[PathStat, Download]:
+        """A tar of the path, compressed as HTTP's ``gzip`` or ``deflate`` if so asked."""
 
     async def archive_check(self, name: str, path: str) -> None:
         """Raise what a ``PUT`` answers before its body is read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TypeVar
 from urllib.parse import parse_qs
 
@@ -112,6 +113,10 @@ class Call(Request):
         text = self.text(key)
         return time_ns(text) if text else None
 
+    def coding(self, offers: Sequence[str]) -> str | None:
+        """The content coding of ``offers`` that the client likes best; None for none."""
+        return coding(",".join(self.headers.getlist("accept-encoding")), offers)
+
     # ---------------------------------------------------------------- body
 
     async def read_document(self) -> bytes:
@@ -203,6 +208,26 @@ def tail(text: str) -> int | None:
     except InvalidParameter:
         return None
     return lines if lines >= 0 else None
+
+
+def coding(accepted: str, offers: Sequence[str]) -> str | None:
+    """What ``Accept-Encoding`` chooses, as dockerd reads it: the highest ``q``, the first
+    offer among equals; who does not name one has none."""
+    best, best_weight = None, 0.0
+    for offer in offers:
+        for item in accepted.split(","):
+            name, *parameters = (part.strip() for part in item.split(";"))
+            weight = _weight(parameters)
+            if name in (offer, "*") and weight > best_weight:
+                best, best_weight = offer, weight
+    return best
+
+
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        found = re.fullmatch(r"q=([01](?:\.[0-9]{0,3})?)", parameter)
+        return float(found[1]) if found else 0.0
+    return 1.0
 
 
 def quote(text: str) -> str:

@@ -31,8 +31,8 @@ class Copying:
         finally:
             await self._close(entry, lease)
 
-    async def get(self, name: str, path: str) -> tuple[PathStat, Packing]:
-        """A path's state and its tar, ready to be sent."""
+    async def get(self, name: str, path: str, coding: str | None) -> tuple[PathStat, Packing]:
+        """A path's state and its tar, ready to be sent, compressed if so asked."""
         entry, lease = await self._open(name)
         try:
             stat = await self._stat(lease, name, path)
@@ -42,7 +42,9 @@ class Copying:
         self._context.announce.container(entry.record, "archive-path")
 
         def pack(fd: int, chunked: bool, cancel_fd: int) -> int:
-            return files.archive_pack(lease.root_fd, path, fd, chunked=chunked, cancel_fd=cancel_fd)
+            return files.archive_pack(
+                lease.root_fd, path, fd, chunked=chunked, coding=coding, cancel_fd=cancel_fd
+            )
 
         return stat, Packing(pack, lambda: self._close(entry, lease))
 

@@ -98,8 +98,10 @@ class Engine:
     async def archive_stat(self, name: str, path: str) -> PathStat:
         return await self._verbs.copying.stat(name, path)
 
-    async def archive_get(self, name: str, path: str) -> tuple[PathStat, Download]:
-        return await self._verbs.copying.get(name, path)
+    async def archive_get(
+        self, name: str, path: str, coding: str | None
+    ) -> tuple[PathStat, Download]:
+        return await self._verbs.copying.get(name, path, coding)
 
     async def archive_check(self, name: str, path: str) -> None:
         await self._verbs.copying.check(name, path)

@@ -4,6 +4,7 @@
 //! whoever reads or writes here: no name and no link in a tree or an archive leads out of it.
 #![forbid(unsafe_code)]
 
+mod coding;
 mod compression;
 mod descent;
 mod error;
@@ -15,6 +16,7 @@ mod stat;
 pub mod tar;
 mod unpack;
 
+pub use coding::{compressed, Coding};
 pub use error::Error;
 pub use pack::{export, pack, Sink};
 pub use stat::{stat, Stat};

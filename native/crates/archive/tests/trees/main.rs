@@ -1,5 +1,6 @@
 //! Whole archives and real trees: what is written out, what comes in, what must not get out.
 //! Needs root, for devices, owners and mounts.
+mod coding;
 mod compressed;
 mod dialects;
 mod escape;
