@@ -104,6 +104,13 @@ def test_loading_tells_of_errors_in_its_stream(client: Client, engine: Fake) -> 
     assert engine.asks("image_load")[1][1] == {"quiet": True}
 
 
+def test_an_upload_is_no_form_whatever_it_says(client: Client, engine: Fake) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert client.ask("POST", "/images/load?quiet=0", body=b"quiet=1", headers=form).status == 200
+    assert engine.uploads == [b"quiet=1"]
+    assert engine.asks("image_load")[0][1] == {"quiet": False}
+
+
 def test_pulling_is_not_built(client: Client) -> None:
     answer = client.ask("POST", "/images/create?fromImage=busybox&tag=latest")
     assert answer.status == 501

@@ -67,11 +67,14 @@ class Call(Request):
     # ---------------------------------------------------------------- parameters
 
     async def read_parameters(self) -> None:
-        """Take in the parameters; those of a form's body come before the query's, as in Go."""
+        """Take in the parameters; those of a form's body come before the query's, as in Go.
+
+        An upload is none, whatever it says of itself: `curl -d` calls everything a form.
+        """
         query = self.scope["query_string"]
         if query:
             self._parameters = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-        if self.method == "POST" and _media_type(self) == FORM:
+        if self.method == "POST" and _media_type(self) == FORM and not self.match.withholds_body:
             body = await self.read_document()
             for key, values in parse_qs(body.decode("latin-1"), keep_blank_values=True).items():
                 self._parameters[key] = values + self._parameters.get(key, [])
