@@ -112,6 +112,7 @@ def test_what_is_missing() -> None:
         ("*/*", "a/busybox:latest", True),
         ("*:latest", "busybox:latest", True),
         ("[a-c]usybox", "busybox:latest", True),
+        ("*a" * 40 + "z", "a" * 200 + ":latest", False),
         ("[^a-c]usybox", "busybox:latest", False),
         ("\\busybox", "busybox:latest", True),
         ("localhost:5000/x", "localhost:5000/x:y", True),

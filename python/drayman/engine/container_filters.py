@@ -9,6 +9,7 @@ from drayman.engine.context import Context
 from drayman.engine.entry import Entry
 from drayman.engine.labels import labels_match
 from drayman.engine.lifecycle import STATUSES
+from drayman.engine.patterns import matches
 from drayman.errors import InvalidParameter, NotFound
 from drayman.model.container import Container
 
@@ -81,18 +82,11 @@ def _check_values(key: str, values: list[str]) -> None:
 
 
 def _id(_: ContainerFilters, record: Container, values: list[str]) -> bool:
-    return any(record.id.startswith(value) or _search(value, record.id) for value in values)
+    return any(record.id.startswith(value) or matches(value, record.id) for value in values)
 
 
 def _name(_: ContainerFilters, record: Container, values: list[str]) -> bool:
-    return any(_search(value, record.name) or _search(value, f"/{record.name}") for value in values)
-
-
-def _search(pattern: str, text: str) -> bool:
-    try:
-        return re.search(pattern, text) is not None
-    except re.error:
-        return pattern in text
+    return any(matches(value, record.name) or matches(value, f"/{record.name}") for value in values)
 
 
 def _label(_: ContainerFilters, record: Container, values: list[str]) -> bool:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
+from drayman.engine.patterns import BadPattern, compiled
 from drayman.errors import InvalidParameter
 
 DEFAULT_TAG = "latest"
@@ -152,7 +154,7 @@ def _check_digest(digest: str) -> None:
         raise InvalidParameter("invalid checksum digest format")
 
 
-def _glob(pattern: str) -> re.Pattern[str]:
+def _glob(pattern: str) -> Any:
     expression, position = "", 0
     while position < len(pattern):
         letter = pattern[position]
@@ -166,7 +168,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
             if end < 0:
                 raise InvalidParameter("syntax error in pattern")
             inside = pattern[position:end].replace("\\", "\\\\").replace("[", "\\[")
-            expression += f"(?!/)[{inside}]"
+            expression += f"[{inside}]"
             position = end + 1
         elif letter == "\\":
             if position == len(pattern):
@@ -176,6 +178,6 @@ def _glob(pattern: str) -> re.Pattern[str]:
         else:
             expression += re.escape(letter)
     try:
-        return re.compile(expression, re.DOTALL)
-    except re.error:
+        return compiled(expression)
+    except BadPattern:
         raise InvalidParameter("syntax error in pattern") from None

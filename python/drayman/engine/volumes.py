@@ -11,6 +11,7 @@ from collections.abc import Callable
 from drayman.api.backend import Filters
 from drayman.engine.blocking import blocking
 from drayman.engine.events import Events
+from drayman.engine.patterns import matches
 from drayman.engine.store import Store
 from drayman.errors import Conflict, InvalidParameter, NotFound, Unimplemented
 from drayman.model.container import Container
@@ -185,7 +186,7 @@ class Volumes:
     def _matches(self, volume: Volume, filters: Filters) -> bool:
         names, drivers = filters.get("name"), filters.get("driver")
         return (
-            (not names or any(_search(pattern, volume.name) for pattern in names))
+            (not names or any(matches(pattern, volume.name) for pattern in names))
             and (not drivers or volume.driver in drivers)
             and all(_has_label(volume, wanted) for wanted in filters.get("label", ()))
             and not any(_has_label(volume, unwanted) for unwanted in filters.get("label!", ()))
@@ -224,13 +225,6 @@ def _flag(filters: Filters, key: str) -> bool:
     if len(set(values)) != 1 or value not in (*_TRUE, *_FALSE):
         raise InvalidParameter(f"invalid filter '{key}={values}'")
     return value in _TRUE
-
-
-def _search(pattern: str, name: str) -> bool:
-    try:
-        return re.search(pattern, name) is not None
-    except re.error:
-        return pattern in name
 
 
 def _has_label(volume: Volume, wanted: str) -> bool:
