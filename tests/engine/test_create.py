@@ -48,6 +48,10 @@ def test_a_missing_image_is_404_with_its_tag(engine_server: EngineServer) -> Non
             {"Healthcheck": {"Test": ["CMD", "true"], "Interval": 5}},
             "Interval in Healthcheck cannot be less than 1ms",
         ),
+        (
+            {"Cmd": None, "Image": None, "HostConfig": {}},
+            "config cannot be empty in order to create a container",
+        ),
         ({"ExposedPorts": {"http/tcp": {}}}, "invalid port specification: 'http/tcp'"),
         (
             {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "99999"}]}}},

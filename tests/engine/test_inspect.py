@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import quote
 
 from tests.engine.engines import EngineServer
 
@@ -97,6 +98,11 @@ def test_networks(engine_server: EngineServer) -> None:
     _, bridge = engine_server.api("GET", "/networks/bridge")
     assert bridge["Containers"][container]["Name"] == "member"
     assert bridge["IPAM"]["Config"][0]["Subnet"].startswith("10.")
+    wrong = "/networks?filters=" + quote('{"type":["odd"]}')
+    assert engine_server.api("GET", wrong) == (
+        400,
+        {"message": "invalid filter: 'type'='odd'"},
+    )
     assert engine_server.api("GET", "/networks/nosuch") == (
         404,
         {"message": "network nosuch not found"},

@@ -69,6 +69,8 @@ def test_filters(
         ({"before": ["nosuch"]}, 404),
         ({"publish": ["1-99999999999"]}, 400),
         ({"expose": ["http"]}, 400),
+        ({"is-task": ["maybe"]}, 400),
+        ({"ancestor": ["no image"]}, 200),
     ],
 )
 def test_filters_that_cannot_be(

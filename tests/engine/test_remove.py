@@ -35,6 +35,14 @@ def test_a_paused_container_says_so(engine_server: EngineServer) -> None:
     assert engine_server.api("DELETE", f"/containers/{container}?force=1")[0] == 204
 
 
+def test_nobody_has_links(engine_server: EngineServer) -> None:
+    container = engine_server.create("true")
+    text = "Conflict, cannot remove the default link name of the container"
+    path = f"/containers/{container}?link=1"
+    assert engine_server.api("DELETE", path) == (500, {"message": text})
+    assert engine_server.api("DELETE", "/containers/nosuch?link=1")[0] == 404
+
+
 def test_a_removed_name_is_free(engine_server: EngineServer) -> None:
     engine_server.create("true", name="again")
     engine_server.api("DELETE", "/containers/again")

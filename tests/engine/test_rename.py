@@ -22,7 +22,7 @@ def test_the_old_name_is_free_and_the_event_tells_it(engine_server: EngineServer
         ("", 400, "Neither old nor new names may be empty"),
         ("first", 400, "Renaming a container with the same name as its current name"),
         ("second", 409, "Error when allocating new name: Conflict. The container name"),
-        ("-x", 400, "Error when allocating new name: Invalid container name (-x)"),
+        ("-x", 400, "Error when allocating new name: Invalid container name (/-x)"),
     ],
 )
 def test_what_cannot_be(engine_server: EngineServer, name: str, status: int, text: str) -> None:

@@ -69,6 +69,13 @@ def test_kill_waits_for_the_end(engine_server: EngineServer) -> None:
     )
 
 
+def test_a_kill_says_what_it_could_not(engine_server: EngineServer) -> None:
+    assert engine_server.api("POST", "/containers/nosuch/kill") == (
+        404,
+        {"message": "cannot kill container: nosuch: No such container: nosuch"},
+    )
+
+
 def test_a_paused_container_can_be_killed_and_stopped(engine_server: EngineServer) -> None:
     for verb in ("kill", "stop?t=1"):
         container = engine_server.running()

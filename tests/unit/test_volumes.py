@@ -84,6 +84,8 @@ def test_one_without_a_name_gets_one(world: World) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
+        ("!", "create !: volume name is too short, names should be at least two alphanumeric"
+         " characters"),
         ("a", "create a: volume name is too short, names should be at least two alphanumeric"
          " characters"),
         ("a/b", 'create a/b: "a/b" includes invalid characters for a local volume name, only'

@@ -12,7 +12,7 @@ from drayman.api.older_requests import adapt_create, adapt_update
 from drayman.api.requests import Call, quote
 from drayman.api.responses import Json, Streamed, empty
 from drayman.errors import InvalidParameter, System
-from drayman.model.container import CreateRequest, HostConfig, NetworkingConfig
+from drayman.model.container import ContainerConfig, CreateRequest, HostConfig, NetworkingConfig
 
 WAIT_CONDITIONS = ("not-running", "next-exit", "removed")
 # A document that is not empty has at least as many bytes, so says dockerd.
@@ -22,6 +22,8 @@ SHORTEST_START_BODY_BYTES = 7
 async def create(call: Call) -> Response:
     """``POST /containers/create``."""
     request = await call.document(CreateRequest, required=True)
+    if request.config() == ContainerConfig():
+        raise InvalidParameter("config cannot be empty in order to create a container")
     request, warnings = adapt_create(request, call.version)
     container_id, more = await call.backend.container_create(
         call.text("name") or None,

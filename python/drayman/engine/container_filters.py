@@ -13,7 +13,11 @@ from drayman.engine.patterns import matches
 from drayman.errors import InvalidParameter, NotFound
 from drayman.model.container import Container
 
-_HEALTHS = ("starting", "healthy", "unhealthy", "none")
+_ALLOWED = {
+    "status": STATUSES,
+    "health": ("starting", "healthy", "unhealthy", "none"),
+    "is-task": ("1", "true", "0", "false"),
+}
 _ASKS_NOTHING = frozenset(("before", "since"))
 # Ports have five digits at most, which also bounds what a range is spelled out to.
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(.*))?", re.ASCII)
@@ -61,7 +65,7 @@ class ContainerFilters:
         for name in names:
             try:
                 base = self._context.images.get(name)
-            except NotFound:
+            except (NotFound, InvalidParameter):
                 continue
             depth = len(base.diff_ids)
             found.update(
@@ -73,7 +77,7 @@ class ContainerFilters:
 
 
 def _check_values(key: str, values: list[str]) -> None:
-    allowed = {"status": STATUSES, "health": _HEALTHS}.get(key)
+    allowed = _ALLOWED.get(key)
     for value in values:
         if allowed is not None and value not in allowed:
             raise InvalidParameter(f"invalid filter '{key}={value}'")
@@ -152,7 +156,7 @@ def _health(_: ContainerFilters, record: Container, values: list[str]) -> bool:
 
 
 def _task(_: ContainerFilters, record: Container, values: list[str]) -> bool:
-    return any(value.lower() in ("false", "0") for value in values)
+    return bool({"false", "0"} & {*values})
 
 
 _Question = Callable[[ContainerFilters, Container, list[str]], bool]

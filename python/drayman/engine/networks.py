@@ -27,6 +27,7 @@ from drayman.storage.paths import Paths
 BRIDGE, HOST, NONE = "bridge", "host", "none"
 # By name: the driver's.
 _HOSTS = Path("/etc/hosts")
+_TYPES = ("builtin", "custom")
 _PREDEFINED = {BRIDGE: "bridge", HOST: "host", NONE: "null"}
 
 
@@ -239,6 +240,9 @@ class Networks:
         for key in filters:
             if key not in _FILTERS:
                 raise InvalidParameter(f"invalid filter '{key}'")
+        for kind in filters.get("type", ()):
+            if kind not in _TYPES:
+                raise InvalidParameter(f"invalid filter: 'type'='{kind}'")
         return [
             network
             for network in self._networks.values()

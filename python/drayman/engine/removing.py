@@ -37,9 +37,9 @@ class Removing:
 
         ``link`` would remove a link's alias alone; no container here has links.
         """
-        if link:
-            raise System(f"Could not get parent: {name} is not the name of a link")
         entry = self._context.containers.find(name)
+        if link:
+            raise System("Conflict, cannot remove the default link name of the container")
         if force and entry.state.running:
             await self._stopping.kill_for_removal(entry)
         if force and entry.state.status == REMOVING:

@@ -26,7 +26,7 @@ class Renaming:
                     "Renaming a container with the same name as its current name"
                 )
             try:
-                checked = naming.check(new_name)
+                checked = naming.check(f"/{new_name.removeprefix('/')}")
                 self._context.containers.reserve(checked, entry.id)
             except (InvalidParameter, Conflict) as error:
                 raise type(error)(f"Error when allocating new name: {error}") from None

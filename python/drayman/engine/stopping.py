@@ -14,8 +14,9 @@ from drayman.engine.lifecycle import RESTARTING, follow
 from drayman.engine.starting import Starting
 from drayman.engine.supervision import Supervision
 from drayman.engine.waiting import Outcome
-from drayman.errors import Conflict, DraymanError, InvalidParameter, NotModified, System
+from drayman.errors import Conflict, DraymanError, InvalidParameter, NotFound, NotModified, System
 from drayman.runtime import cgroups
+from drayman.runtime.shim import Gone
 from drayman.runtime.signals import parse
 
 DEFAULT_STOP_TIMEOUT_S = 10
@@ -72,9 +73,11 @@ class Stopping:
             number = parse(signal_name) if signal_name else int(signal.SIGKILL)
         except InvalidParameter as error:
             raise InvalidParameter(f"cannot kill container: {name}: {error}") from None
-        entry = self._context.containers.find(name)
         try:
+            entry = self._context.containers.find(name)
             await self._send(entry, number, "kill")
+        except NotFound as error:
+            raise NotFound(f"cannot kill container: {name}: {error}") from None
         except Conflict as error:
             raise Conflict(f"cannot kill container: {name}: {error}") from None
         if number == signal.SIGKILL:
@@ -127,7 +130,10 @@ class Stopping:
                 return
             if entry.shim is None:
                 raise Conflict(f"container {entry.id} is not running")
-            await entry.shim.signal(number)
+            try:
+                await entry.shim.signal(number)
+            except Gone:
+                raise Conflict(f"container {entry.id} is not running") from None
             if entry.state.status == "paused" and final:
                 await blocking(
                     cgroups.thaw,

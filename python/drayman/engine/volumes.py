@@ -198,7 +198,7 @@ class Volumes:
 
 
 def _check_name(name: str) -> None:
-    if len(name) < _NAME_MIN_CHARACTERS and _NAME.fullmatch(name):
+    if len(name) < _NAME_MIN_CHARACTERS:
         raise InvalidParameter(
             f"create {name}: volume name is too short, names should be at least two"
             " alphanumeric characters"
