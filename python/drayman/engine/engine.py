@@ -22,6 +22,7 @@ from drayman.engine.blocking import blocking
 from drayman.engine.building import Verbs, build
 from drayman.engine.memory import give_back
 from drayman.engine.ownership import Ownership
+from drayman.model import structs
 from drayman.model.container import Container, ContainerConfig, HostConfig, NetworkingConfig
 from drayman.model.event import Event
 from drayman.model.image import Image
@@ -47,6 +48,7 @@ class Engine:
 
         Raises Conflict when another process has it, System when the host does not do.
         """
+        structs.prepare()
         ownership = Ownership(Path(config.root), Path(config.run))
         try:
             verbs = await build(config)
