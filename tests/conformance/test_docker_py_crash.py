@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,13 @@ from tests.engine.engines import TIMEOUT_S, EngineServer
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 GATE = "until [ -e /go ]; do sleep 0.01; done"
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """See to it that they are closed in here."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
