@@ -5,7 +5,10 @@ pub(crate) const BLOCK_BYTES: usize = 512;
 
 const NAME_BYTES: usize = 100;
 const PREFIX_BYTES: usize = 155;
-const CAPABILITY: &str = "SCHILY.xattr.security.capability";
+/// A PAX record: a key and its value.
+pub(crate) type Record = (&'static str, Vec<u8>);
+
+pub(crate) const CAPABILITY: &str = "SCHILY.xattr.security.capability";
 
 /// One entry's facts.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +23,8 @@ pub(crate) struct Header<'a> {
     pub size_bytes: u64,
     pub mtime_s: i64,
     pub device: (u32, u32),
-    pub capability: Option<&'a [u8]>,
+    /// PAX records for what headers do not know.
+    pub extra: Vec<Record>,
 }
 
 impl Header<'_> {
@@ -47,11 +51,8 @@ impl Header<'_> {
     }
 
     /// What ustar cannot hold, sorted by key.
-    fn records(&self) -> Vec<(&'static str, Vec<u8>)> {
-        let mut records = Vec::new();
-        if let Some(capability) = self.capability {
-            records.push((CAPABILITY, capability.to_vec()));
-        }
+    fn records(&self) -> Vec<Record> {
+        let mut records = self.extra.clone();
         let mut number = |key, value: i64, digits: u32| {
             if value < 0 || value >> (3 * digits) != 0 {
                 records.push((key, value.to_string().into_bytes()));
@@ -256,11 +257,11 @@ mod tests {
             },
             simple(b'6', b"./p", 0o600),
             Header {
-                capability: Some(capability),
+                extra: vec![(CAPABILITY, capability.to_vec())],
                 ..file(b"cap", 0o755)
             },
             Header {
-                capability: Some(capability),
+                extra: vec![(CAPABILITY, capability.to_vec())],
                 ..file(long.as_bytes(), 0o755)
             },
             Header {

@@ -7,6 +7,7 @@
 mod coding;
 mod compression;
 mod descent;
+mod digits;
 mod error;
 mod header;
 mod pack;
@@ -18,6 +19,6 @@ mod unpack;
 
 pub use coding::{compressed, Coding};
 pub use error::Error;
-pub use pack::{export, pack, Sink};
+pub use pack::{export, pack, survey, Packed, Packing, Selection, Sink, Survey, DIGEST_RECORD};
 pub use stat::{stat, Stat};
 pub use unpack::{check, unpack, Options, Summary};

@@ -13,6 +13,7 @@ use rustix::fs::{fstat, FileType, OFlags, Timestamps};
 use sha2::{Digest, Sha256};
 
 use crate::compression::decompress;
+use crate::digits::hexadecimal;
 use crate::error::{quoted, text, Error};
 use crate::paths::{clean, entry_name};
 use crate::root::{Reopener, Root};
@@ -88,9 +89,7 @@ pub fn unpack(
         }
     }
     let diff_id = hashed.hash.map_or_else(String::new, |hash| {
-        let digest = hash.finalize();
-        let hex = digest.iter().map(|byte| format!("{byte:02x}"));
-        format!("sha256:{}", hex.collect::<String>())
+        format!("sha256:{}", hexadecimal(hash.finalize()))
     });
     Ok(Summary {
         content_bytes: unpacker.content_bytes,

@@ -4,7 +4,7 @@ use std::os::unix::fs::{symlink, FileTypeExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::{directory, file, link, tar, Made, Memory, Root, SECRET};
-use drayman_archive::{pack, Error, Options};
+use drayman_archive::{pack, Error, Options, Packing};
 
 fn refused(result: Result<drayman_archive::Summary, Error>, text: &str) {
     let error = result.unwrap_err().to_string();
@@ -204,8 +204,8 @@ fn a_link_swapped_in_while_we_work_leads_nowhere() {
             // Either may fail, for the link leads to nothing inside.
             let _ = root.unpack("/", &archive);
             let mut sink = Memory(Vec::new());
-            let _ = pack(root.fd(), b"/d/", &mut sink);
-            let _ = pack(root.fd(), b"/", &mut sink);
+            let _ = pack(root.fd(), b"/d/", &Packing::default(), &mut sink);
+            let _ = pack(root.fd(), b"/", &Packing::default(), &mut sink);
             leaked |= sink
                 .0
                 .windows(SECRET.len())

@@ -6,8 +6,9 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
 use drayman_archive::tar::{Kind, Reader};
-use drayman_archive::{export, pack, Error, Sink};
+use drayman_archive::{export, pack, Error, Packing, Sink};
 use rustix::fs::{mkdirat, openat, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::support::{file, tar, Memory, Mounted, Root};
 
@@ -83,12 +84,12 @@ fn names_follow_dockers_table() {
         assert_eq!(names(&root.pack(path)), expected, "{path}");
     }
     let mut sink = Memory(Vec::new());
-    export(root.fd(), &mut sink).unwrap();
+    export(root.fd(), &Packing::default(), &mut sink).unwrap();
     let expected = ["etc/", "etc/deep/", "etc/deep/file", "etc/hosts", "link"];
     assert_eq!(names(&sink.0), expected);
-    let missing = pack(root.fd(), b"/nope", &mut sink);
+    let missing = pack(root.fd(), b"/nope", &Packing::default(), &mut sink);
     assert!(matches!(missing, Err(Error::NotFound(path)) if path == "/nope"));
-    let beyond = pack(root.fd(), b"/etc/hosts/", &mut sink).unwrap_err();
+    let beyond = pack(root.fd(), b"/etc/hosts/", &Packing::default(), &mut sink).unwrap_err();
     assert_eq!(beyond.to_string(), "stat /etc/hosts/: not a directory");
 }
 
@@ -194,7 +195,9 @@ fn a_file_that_shrinks_keeps_the_size_it_promised() {
         memory: Memory(Vec::new()),
         meddle: Some(meddle),
     };
-    pack(root.fd(), b"/.", &mut sink).unwrap();
+    let told = pack(root.fd(), b"/.", &Packing::default(), &mut sink).unwrap();
+    assert_eq!(told.left_out, 1);
+    assert_eq!(told.left_out_names, [(b"./gone".to_vec(), Errno::NOENT)]);
     let packed = entries(&sink.memory.0);
     assert_eq!(packed[1].3.len(), size);
     assert_eq!(&packed[1].3[..7], b"xxxxx\0\0");

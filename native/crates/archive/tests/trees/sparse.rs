@@ -1,7 +1,10 @@
 //! Files with holes, in all forms that GNU tar writes, and maps that lie.
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use drayman_archive::Packing;
 
 use crate::support::{block, file, pax, put, special, Made, Root};
 
@@ -165,4 +168,48 @@ fn a_sparse_name_outweighs_the_path() {
     ]);
     let text = complaint(&[&records, &special(b'0', b""), &END]);
     assert!(text.contains("is outside of"), "{text}");
+}
+
+fn holed(root: &Root) -> Vec<u8> {
+    let holed = fs::File::create(root.path("holed")).unwrap();
+    holed.write_all_at(b"first", 1 << 20).unwrap();
+    holed.write_all_at(b"last", 8 << 20).unwrap();
+    holed.set_len(9 << 20).unwrap();
+    fs::File::create(root.path("empty"))
+        .unwrap()
+        .set_len(2 << 20)
+        .unwrap();
+    fs::write(root.path("plain"), "no holes").unwrap();
+    fs::read(root.path("holed")).unwrap()
+}
+
+#[test]
+fn holes_are_left_out_where_that_is_asked_for() {
+    let root = Root::new();
+    let expected = holed(&root);
+    let packing = Packing {
+        sparse: true,
+        ..Packing::default()
+    };
+    let tar = root.pack_with("/.", &packing);
+    assert!(tar.len() < 64 << 10, "{}", tar.len());
+    assert!(root.pack("/.").len() > 11 << 20);
+
+    let ours = Root::new();
+    ours.unpack("/", &tar).unwrap();
+    let theirs = Root::new();
+    let mut gnu = Command::new("tar")
+        .args(["--extract", "--directory"])
+        .arg(theirs.path(""))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    gnu.stdin.take().unwrap().write_all(&tar).unwrap();
+    assert!(gnu.wait().unwrap().success());
+    for copy in [ours, theirs] {
+        assert_eq!(fs::read(copy.path("holed")).unwrap(), expected);
+        assert!(copy.path("holed").metadata().unwrap().blocks() < 100);
+        assert_eq!(copy.path("empty").metadata().unwrap().len(), 2 << 20);
+        assert_eq!(copy.text("plain"), "no holes");
+    }
 }

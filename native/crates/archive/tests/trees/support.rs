@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use drayman_archive::{pack, unpack, Error, Options, Sink, Summary};
+use drayman_archive::{pack, unpack, Error, Options, Packing, Sink, Summary};
 use rustix::mount::{mount_bind, unmount, UnmountFlags};
 
 /// What lies in a file beside the root.
@@ -72,9 +72,13 @@ impl Root {
     }
 
     pub fn pack(&self, path: &str) -> Vec<u8> {
+        self.pack_with(path, &Packing::default())
+    }
+
+    pub fn pack_with(&self, path: &str, packing: &Packing) -> Vec<u8> {
         let mut sink = Memory(Vec::new());
-        let bytes = pack(self.fd(), path.as_bytes(), &mut sink).unwrap();
-        assert_eq!(bytes, sink.0.len() as u64);
+        let packed = pack(self.fd(), path.as_bytes(), packing, &mut sink).unwrap();
+        assert_eq!(packed.bytes, sink.0.len() as u64);
         sink.0
     }
 }
