@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use drayman_archive::{Coding, Error, Options, Sink};
+use drayman_archive::{
+    compressed, survey, Coding, Error, Hashed, Options, Packed, Packing, Selection, Sink, Skipping,
+};
 use drayman_wire::{BodyReader, BodyWriter, Stop};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -84,72 +86,152 @@ fn archive_check(py: Python<'_>, root_fd: RawFd, path: OsString) -> PyResult<()>
         .map_err(python_error)
 }
 
-#[pyfunction]
-#[pyo3(signature = (root_fd, path, fd, *, chunked, coding = None, cancel_fd = None))]
-#[allow(clippy::needless_pass_by_value)]
-fn archive_pack(
-    py: Python<'_>,
+/// A tree to be packed: what lies at a path, or (None) a whole root without an entry of its own.
+#[pyclass(frozen, module = "drayman._native")]
+struct Tar {
     root_fd: RawFd,
-    path: OsString,
-    fd: RawFd,
-    chunked: bool,
-    coding: Option<String>,
-    cancel_fd: Option<RawFd>,
-) -> PyResult<u64> {
-    let root = lend(root_fd)?;
-    let coding = match coding.as_deref() {
-        None => None,
-        Some("gzip") => Some(Coding::Gzip),
-        Some("deflate") => Some(Coding::Deflate),
-        Some(other) => {
+    path: Option<OsString>,
+    packing: Packing,
+}
+
+#[pymethods]
+impl Tar {
+    #[new]
+    #[pyo3(signature = (
+        root_fd, path, *, include = vec![], exclude = vec![], sparse = false, digests = false
+    ))]
+    // The signature is the stub's.
+    #[allow(clippy::needless_pass_by_value)]
+    fn new(
+        root_fd: RawFd,
+        path: Option<OsString>,
+        include: Vec<String>,
+        exclude: Vec<String>,
+        sparse: bool,
+        digests: bool,
+    ) -> PyResult<Self> {
+        let packing = Packing {
+            selection: Selection::new(&include, &exclude).map_err(python_error)?,
+            sparse,
+            digests,
+        };
+        Ok(Self {
+            root_fd,
+            path,
+            packing,
+        })
+    }
+
+    fn survey<'py>(&self, py: Python<'py>) -> PyResult<(u64, Bound<'py, PyBytes>)> {
+        let root = lend(self.root_fd)?;
+        let survey = py
+            .detach(|| survey(|sink| self.pack(root, sink)))
+            .map_err(python_error)?;
+        Ok((survey.bytes, PyBytes::new(py, &survey.fingerprint)))
+    }
+
+    #[pyo3(signature = (
+        fd, *, chunked, coding = None, skip_bytes = 0, summed = false, cancel_fd = None
+    ))]
+    // The signature is the stub's.
+    #[allow(clippy::too_many_arguments)]
+    fn send(
+        &self,
+        py: Python<'_>,
+        fd: RawFd,
+        chunked: bool,
+        coding: Option<&str>,
+        skip_bytes: u64,
+        summed: bool,
+        cancel_fd: Option<RawFd>,
+    ) -> PyResult<Sent> {
+        let (root, to) = (lend(self.root_fd)?, lend(fd)?);
+        let cancel = cancel_fd.map(lend).transpose()?;
+        let coding = coding.map(coding_of).transpose()?;
+        py.detach(|| {
+            let mut body = Body(BodyWriter::new(to, cancel, chunked));
+            let mut passing = Skipping::new(&mut body, skip_bytes);
+            let sent = if summed {
+                let mut hashed = Hashed::new(&mut passing);
+                let packed = self.write(root, coding, &mut hashed);
+                packed.map(|packed| (packed, Some(hashed.finish().to_vec())))
+            } else {
+                let packed = self.write(root, coding, &mut passing);
+                packed.map(|packed| (packed, None))
+            };
+            let sent = sent.and_then(|sent| body.0.finish().map_err(Error::Stream).map(|_| sent));
+            match sent {
+                Err(Error::Stream(error)) if Stop::of(&error).is_some() => Ok(Sent::default()),
+                other => other.map(Sent::new),
+            }
+        })
+        .map_err(python_error)
+    }
+}
+
+impl Tar {
+    fn write(
+        &self,
+        root: BorrowedFd<'_>,
+        coding: Option<Coding>,
+        sink: &mut dyn Sink,
+    ) -> Result<Packed, Error> {
+        match coding {
+            None => self.pack(root, sink),
+            Some(coding) => compressed(coding, sink, |through| self.pack(root, through)),
+        }
+    }
+
+    fn pack(&self, root: BorrowedFd<'_>, sink: &mut dyn Sink) -> Result<Packed, Error> {
+        match &self.path {
+            Some(path) => drayman_archive::pack(root, path.as_bytes(), &self.packing, sink),
+            None => drayman_archive::export(root, &self.packing, sink),
+        }
+    }
+}
+
+fn coding_of(name: &str) -> PyResult<Coding> {
+    match name {
+        "gzip" => Ok(Coding::Gzip),
+        "deflate" => Ok(Coding::Deflate),
+        "zstd" => Ok(Coding::Zstd),
+        other => {
             let text = format!("unknown content coding {other:?}");
-            return Err(raise(Kind::InvalidParameter, text));
+            Err(raise(Kind::InvalidParameter, text))
         }
-    };
-    send(py, fd, chunked, cancel_fd, |body| match coding {
-        None => drayman_archive::pack(root, path.as_bytes(), body),
-        Some(coding) => drayman_archive::compressed(coding, body, |through| {
-            drayman_archive::pack(root, path.as_bytes(), through)
-        }),
-    })
+    }
 }
 
-#[pyfunction]
-#[pyo3(signature = (root_fd, fd, *, chunked, cancel_fd = None))]
-fn archive_export(
-    py: Python<'_>,
-    root_fd: RawFd,
-    fd: RawFd,
-    chunked: bool,
-    cancel_fd: Option<RawFd>,
-) -> PyResult<u64> {
-    let root = lend(root_fd)?;
-    send(py, fd, chunked, cancel_fd, |body| {
-        drayman_archive::export(root, body)
-    })
+/// What became of a tar; all is empty when the client left or it was cancelled.
+#[pyclass(frozen, module = "drayman._native")]
+#[derive(Default)]
+struct Sent {
+    #[pyo3(get)]
+    tar_bytes: u64,
+    #[pyo3(get)]
+    left_out: Vec<String>,
+    #[pyo3(get)]
+    left_out_count: u64,
+    sum: Option<Vec<u8>>,
 }
 
-/// Send what `pack` writes; the tar's bytes, fewer when the client left or it was cancelled.
-fn send(
-    py: Python<'_>,
-    fd: RawFd,
-    chunked: bool,
-    cancel_fd: Option<RawFd>,
-    pack: impl FnOnce(&mut dyn Sink) -> Result<u64, Error> + Send,
-) -> PyResult<u64> {
-    let to = lend(fd)?;
-    let cancel = cancel_fd.map(lend).transpose()?;
-    py.detach(|| {
-        let mut body = Body(BodyWriter::new(to, cancel, chunked));
-        let packed = pack(&mut body);
-        let sent = body.0.body_bytes();
-        let finished = packed.and_then(|_| body.0.finish().map_err(Error::Stream));
-        match finished {
-            Err(Error::Stream(error)) if Stop::of(&error).is_some() => Ok(sent),
-            other => other,
+impl Sent {
+    fn new((packed, sum): (Packed, Option<Vec<u8>>)) -> Self {
+        Self {
+            tar_bytes: packed.bytes,
+            left_out: packed.left_out_first,
+            left_out_count: packed.left_out,
+            sum,
         }
-    })
-    .map_err(python_error)
+    }
+}
+
+#[pymethods]
+impl Sent {
+    #[getter]
+    fn sum<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.sum.as_ref().map(|sum| PyBytes::new(py, sum))
+    }
 }
 
 #[pyclass(frozen, module = "drayman._native")]
@@ -219,10 +301,10 @@ fn archive_unpack(
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Stat>()?;
+    module.add_class::<Tar>()?;
+    module.add_class::<Sent>()?;
     module.add_class::<Unpacked>()?;
     module.add_function(wrap_pyfunction!(archive_stat, module)?)?;
     module.add_function(wrap_pyfunction!(archive_check, module)?)?;
-    module.add_function(wrap_pyfunction!(archive_pack, module)?)?;
-    module.add_function(wrap_pyfunction!(archive_export, module)?)?;
     module.add_function(wrap_pyfunction!(archive_unpack, module)?)
 }

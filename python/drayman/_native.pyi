@@ -66,22 +66,68 @@ class Stat:
 def archive_stat(root_fd: int, path: str) -> Stat:
     """What lies at ``path``: parents followed, the last component not, unless it ends in / or /."""
 
-def archive_pack(
-    root_fd: int,
-    path: str,
-    fd: int,
-    *,
-    chunked: bool,
-    coding: str | None = None,
-    cancel_fd: int | None = None,
-) -> int:
-    """Write a tar of ``path`` to ``fd`` (which may be non-blocking), entries named as Docker
-    names them, compressed if ``coding`` is ``gzip`` or ``deflate`` (without zlib's frame);
-    returns the plain tar's bytes. The connection's end (EPIPE, ECONNRESET) and
-    ``cancel_fd`` becoming readable stop it quietly."""
+@final
+class Tar:
+    """A tree to be packed, on a root whose descriptor the caller keeps open meanwhile."""
 
-def archive_export(root_fd: int, fd: int, *, chunked: bool, cancel_fd: int | None = None) -> int:
-    """As `archive_pack`, for a whole root: entries without ``./``, no entry for the root."""
+    def __new__(
+        cls,
+        root_fd: int,
+        path: str | None,
+        *,
+        include: list[str] = ...,
+        exclude: list[str] = ...,
+        sparse: bool = False,
+        digests: bool = False,
+    ) -> Tar:
+        """What lies at ``path``, entries named as Docker names them; None for the whole root:
+        entries without ``./``, no entry for the root.
+
+        Globs choose by the path below it, as ``.dockerignore`` does. ``sparse`` leaves holes
+        out (PAX 1.0), ``digests`` tells each file's SHA-256 in a record ``DRAYMAN.sha256``.
+        Raises InvalidParameter for a pattern that is none.
+        """
+
+    def survey(self) -> tuple[int, bytes]:
+        """The tar's bytes and its fingerprint (32 bytes; who has the same has the same tar),
+        without reading the files. Raises NotFound."""
+
+    def send(
+        self,
+        fd: int,
+        *,
+        chunked: bool,
+        coding: str | None = None,
+        skip_bytes: int = 0,
+        summed: bool = False,
+        cancel_fd: int | None = None,
+    ) -> Sent:
+        """Write it to ``fd`` (which may be non-blocking), compressed if ``coding`` is ``gzip``,
+        ``deflate`` (without zlib's frame) or ``zstd``, from some byte on, and summed up.
+
+        The connection's end (EPIPE, ECONNRESET) and ``cancel_fd`` becoming readable stop it
+        quietly. Raises NotFound before anything was written.
+        """
+
+@final
+class Sent:
+    """What became of a tar; all is empty when it was stopped."""
+
+    @property
+    def tar_bytes(self) -> int:
+        """Its size, however it was compressed and wherever it began."""
+
+    @property
+    def left_out(self) -> list[str]:
+        """What vanished meanwhile or could not be read, each with the reason; the first few."""
+
+    @property
+    def left_out_count(self) -> int:
+        """How many these are in all."""
+
+    @property
+    def sum(self) -> bytes | None:
+        """The SHA-256 of the whole as it was compressed, where that was asked for."""
 
 def archive_unpack(
     root_fd: int,

@@ -14,8 +14,8 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from drayman.api.backend import PathStat
 from drayman.api.lending import Framing, Session
+from drayman.api.options import PathStat
 from drayman.errors import NotFound
 from drayman.model.container import Container, ContainerConfig, HostConfig
 from drayman.model.event import Event
@@ -40,6 +40,9 @@ def container(*, tty: bool = False, name: str = "box") -> Container:
 
 class Payload:
     """A download of so many bytes, or of given parts, written as the native one writes."""
+
+    # Of a tar nothing is known.
+    size_bytes = fingerprint = sum = None
 
     def __init__(self, *parts: bytes, then: Callable[[], Any] | None = None) -> None:
         self.parts = parts
@@ -288,7 +291,7 @@ DEFAULTS: dict[str, Any] = {
     "exec_inspect": {"ID": "e" * 64, "Running": False, "ExitCode": 0, "Pid": 0},
     "archive_check": None,
     "archive_stat": PathStat(name="hosts", size_bytes=3, mode=0o644, mtime_ns=10**18),
-    "export": lambda name: Payload(),
+    "export": lambda name, options: Payload(),
     "image_list": [],
     "image_get": Image(id="sha256:" + "a" * 64),
     "image_inspect": {"Id": "sha256:" + "a" * 64},

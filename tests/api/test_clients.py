@@ -20,7 +20,7 @@ from typing import Any
 import docker
 import pytest
 
-from drayman.api.backend import PathStat
+from drayman.api.options import PathStat
 from drayman.errors import NotFound
 from drayman.model.event import Event
 from tests.api.client import PATIENCE_S

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from drayman.api.backend import ChangeOptions
+from drayman.api.options import ChangeOptions
 from drayman.errors import (
     Conflict,
     DraymanError,

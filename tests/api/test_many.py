@@ -72,7 +72,7 @@ def hijack(client: Client, early: bytes) -> None:
 
 
 def test_many_at_once(running: Running, engine: Fake) -> None:
-    engine.answers["export"] = lambda name: Payload(b"x" * 500_000)
+    engine.answers["export"] = lambda name, options: Payload(b"x" * 500_000)
     before = sockets()
     with ThreadPoolExecutor(CLIENTS) as pool:
         for done in [pool.submit(talk, running, seed) for seed in range(CLIENTS)]:

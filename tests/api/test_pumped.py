@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from drayman.api.app import build
-from drayman.api.backend import PathStat
+from drayman.api.options import PathStat
 from drayman.errors import System
 from tests.api.fake import Fake, Payload
 

@@ -46,7 +46,7 @@ def test_leaving_ends_what_waits(on_tcp: Running, method: str, path: str) -> Non
 
 
 def test_bulk_and_keep_alive(on_tcp: Running) -> None:
-    on_tcp.engine.answers["export"] = lambda name: Payload(BULK)
+    on_tcp.engine.answers["export"] = lambda name, options: Payload(BULK)
     with on_tcp.client() as client:
         for _ in range(3):
             assert client.ask("GET", "/containers/box/export").body == BULK

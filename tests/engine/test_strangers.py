@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests import images, strangers
 from tests.engine.engines import EngineServer, until
 
-from drayman.api.backend import ExecRequest
+from drayman.api.options import ExecRequest
 from drayman.api.volumes import CreateVolume
 from drayman.model.container import CreateRequest, HostConfig, NetworkingConfig
 

@@ -6,18 +6,20 @@ from base64 import b64encode
 
 from starlette.responses import Response
 
-from drayman.api import views
-from drayman.api.backend import PathStat
+from drayman.api import tars, views
 from drayman.api.lending import Framing
+from drayman.api.options import PathStat
 from drayman.api.requests import Call
-from drayman.api.responses import Downloaded, empty
+from drayman.api.responses import empty
 from drayman.errors import InvalidParameter
 from drayman.model import go_json
 
 STAT_HEADER = "x-docker-container-path-stat"
 TAR = "application/x-tar"
-# The best first.
-CODINGS = ("gzip", "deflate")
+# The best first; Docker's before ours.
+CODINGS = ("gzip", "deflate", "zstd")
+# Docker compresses no export: only a coding that it does not know can be meant for us.
+EXPORT_CODINGS = ("zstd",)
 
 
 async def stat(call: Call) -> Response:
@@ -27,13 +29,10 @@ async def stat(call: Call) -> Response:
 
 
 async def get(call: Call) -> Response:
-    """``GET /containers/{name}/archive``: the one answer that is compressed if asked to be."""
-    coding = call.coding(CODINGS)
-    found, download = await call.backend.archive_get(call.name, _path(call), coding)
-    headers = {STAT_HEADER: _stat_header(found)}
-    if coding is not None:
-        headers["content-encoding"] = coding
-    return Downloaded(download, TAR, headers)
+    """``GET /containers/{name}/archive``; what can be asked for beyond Docker's: see `tars`."""
+    options = tars.options_of(call, CODINGS)
+    found, tar = await call.backend.archive_get(call.name, _path(call), options)
+    return await tars.answer(call, tar, options, TAR, {STAT_HEADER: _stat_header(found)})
 
 
 async def put(call: Call) -> Response:
@@ -56,8 +55,10 @@ async def put(call: Call) -> Response:
 
 
 async def export(call: Call) -> Response:
-    """``GET /containers/{name}/export``."""
-    return Downloaded(await call.backend.export(call.name), "application/octet-stream")
+    """``GET /containers/{name}/export``; what can be asked for beyond Docker's: see `tars`."""
+    options = tars.options_of(call, EXPORT_CODINGS)
+    tar = await call.backend.export(call.name, options)
+    return await tars.answer(call, tar, options, "application/octet-stream")
 
 
 def _path(call: Call) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import PlainTextResponse, Response
 
 from drayman.api import headers
-from drayman.api.backend import AttachOptions
+from drayman.api.options import AttachOptions
 from drayman.api.requests import Call
 from drayman.api.responses import MULTIPLEXED_STREAM, RAW_STREAM, Gone, status_of
 from drayman.errors import DraymanError

@@ -10,18 +10,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
-import msgspec
-
-from drayman.api.lending import Caller, Download, Framing, Session, Wait
+from drayman.api.lending import Caller, Download, Framing, Session, Tarball, Wait
+from drayman.api.options import (
+    AttachOptions,
+    ChangeOptions,
+    ExecRequest,
+    ExecStartRequest,
+    LogOptions,
+    PathStat,
+    TarOptions,
+)
 from drayman.model.container import (
-    ConsoleSize,
     Container,
     ContainerConfig,
     HostConfig,
     NetworkingConfig,
 )
 from drayman.model.event import Event
-from drayman.model.go_json import Wire, Words
 from drayman.model.image import Image
 from drayman.model.mount import Volume
 from drayman.model.network import Network
@@ -30,30 +35,6 @@ Filters = dict[str, list[str]]
 
 
 # ---------------------------------------------------------------- exec
-
-
-class ExecRequest(Wire, frozen=True, kw_only=True):
-    """The body of ``POST /containers/{id}/exec``."""
-
-    user: str = ""
-    privileged: bool = False
-    tty: bool = False
-    console_size: ConsoleSize | None = None  # height, width
-    attach_stdin: bool = False
-    attach_stdout: bool = False
-    attach_stderr: bool = False
-    detach_keys: str = ""
-    env: list[str] | None = None
-    working_dir: str = ""
-    cmd: Words | None = None
-
-
-class ExecStartRequest(Wire, frozen=True, kw_only=True):
-    """The body of ``POST /exec/{id}/start``."""
-
-    detach: bool = False
-    tty: bool = False
-    console_size: ConsoleSize | None = None
 
 
 class ExecBackend(Protocol):
@@ -80,16 +61,6 @@ class ExecBackend(Protocol):
 # ---------------------------------------------------------------- copy
 
 
-class PathStat(msgspec.Struct, frozen=True):
-    """What ``X-Docker-Container-Path-Stat`` tells of one path."""
-
-    name: str
-    size_bytes: int
-    mode: int  # a Go FileMode, not st_mode
-    mtime_ns: int
-    link_target: str = ""
-
-
 class CopyBackend(Protocol):
     """Files in and out of a container."""
 
@@ -97,9 +68,9 @@ class CopyBackend(Protocol):
         """What lies at a path; the last component is not followed."""
 
     async def archive_get(
-        self, name: str, path: str, coding: str | None
-    ) -> tuple[PathStat, Download]:
-        """A tar of the path, compressed as HTTP's ``gzip`` or ``deflate`` if so asked."""
+        self, name: str, path: str, options: TarOptions
+    ) -> tuple[PathStat, Tarball]:
+        """A tar of the path."""
 
     async def archive_check(self, name: str, path: str) -> None:
         """Raise what a ``PUT`` answers before its body is read."""
@@ -116,7 +87,7 @@ class CopyBackend(Protocol):
     ) -> bytes:
         """Unpack the body that is read off ``fd``; returns what was read beyond it."""
 
-    async def export(self, name: str) -> Download:
+    async def export(self, name: str, options: TarOptions) -> Tarball:
         """A tar of the whole root file system, mounts left out."""
 
 
@@ -176,28 +147,6 @@ class StateBackend(Protocol):
 # ---------------------------------------------------------------- monitor
 
 
-class ChangeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Which changes are listed, and how."""
-
-    # Each with the ``Type`` of the file and its ``Size`` in bytes.
-    size: bool = False
-    # Those made then or later, in nanoseconds since 1970.
-    since_ns: int | None = None
-
-
-class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records of a log, and how they look. Times in nanoseconds since 1970."""
-
-    stdout: bool
-    stderr: bool
-    follow: bool = False
-    timestamps: bool = False
-    details: bool = False
-    since_ns: int | None = None
-    until_ns: int | None = None
-    tail: int | None = None  # None for all
-
-
 class MonitorBackend(Protocol):
     """What only looks at containers."""
 
@@ -230,17 +179,6 @@ class MonitorBackend(Protocol):
 
 
 # ---------------------------------------------------------------- attach
-
-
-class AttachOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Which streams of a container a client wants."""
-
-    stdin: bool
-    stdout: bool
-    stderr: bool
-    stream: bool
-    logs: bool
-    detach_keys: str = ""
 
 
 class AttachBackend(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from starlette.types import Message, Receive, Scope, Send
@@ -29,6 +29,13 @@ class Connection(Protocol):
 
         With ``listens`` the end of the client's sending ends it.
         """
+
+    @property
+    def trails(self) -> bool:
+        """Whether the answer may end with trailer fields."""
+
+    async def finish(self, trailers: Mapping[str, str]) -> None:
+        """End an answer, after its body was sent, with trailer fields."""
 
     async def receive(self, reader: BodyReader[T]) -> T:
         """Let ``reader`` take the request's body."""

@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from drayman.api.attach import hijack_head
-from drayman.api.backend import ExecRequest, ExecStartRequest
+from drayman.api.options import ExecRequest, ExecStartRequest
 from drayman.api.requests import Call
 from drayman.api.responses import Gone, Json, empty
 from drayman.errors import InvalidParameter

@@ -32,6 +32,19 @@ class Download(Protocol):
         """Give back what it holds; harmless after `send`."""
 
 
+class Tarball(Download, Protocol):
+    """A tar on its way out."""
+
+    # Where it was surveyed: the plain tar's size, and what two tars of the same bytes share.
+    size_bytes: int | None
+    fingerprint: bytes | None
+    # The SHA-256 of what was sent and skipped, once it is sent, if that was asked for.
+    sum: bytes | None
+
+    def skip(self, skip_bytes: int) -> None:
+        """Leave out the beginning, which the client has."""
+
+
 class Session(msgspec.Struct, frozen=True):
     """A hijacked connection, given to the engine for good.
 

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from drayman.api import views
-from drayman.api.backend import ChangeOptions, LogOptions
+from drayman.api.options import ChangeOptions, LogOptions
 from drayman.api.requests import Call, tail
 from drayman.api.responses import (
     MULTIPLEXED_STREAM,

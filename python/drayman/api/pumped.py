@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -27,6 +27,7 @@ class Pumped:
 
     # Over ASGI nobody else can answer.
     greeted = False
+    trails = False
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope = scope
@@ -55,6 +56,10 @@ class Pumped:
                     )
 
             return await self.while_there(_both(work(), pump()), half_close=listens)
+
+    async def finish(self, trailers: Mapping[str, str]) -> None:
+        """End it; ASGI has no trailers that every server knows."""
+        await self._send({"type": "http.response.body"})
 
     async def receive(self, reader: Callable[[int, Framing], Awaitable[tuple[T, bytes]]]) -> T:
         """Pump the request's body, as chunks, to what ``reader`` reads."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -136,12 +136,16 @@ class Downloaded(Response):
         media_type: str,
         headers: dict[str, str] | None = None,
         *,
+        status: int = 200,
         listens: bool = False,
+        trailers: Callable[[], dict[str, str]] | None = None,
     ) -> None:
-        super().__init__(media_type=media_type, headers=headers)
+        super().__init__(media_type=media_type, headers=headers, status_code=status)
         del self.headers["content-length"]
         self._download = download
         self._listens = listens
+        # What can be told once everything is sent.
+        self._trailers = trailers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -156,10 +160,12 @@ class Downloaded(Response):
             whole = False
         finally:
             await self._download.close()
-        if whole:
-            await send({"type": "http.response.body"})
-        else:
+        if not whole:
             connection.abort()
+        elif self._trailers is not None:
+            await connection.finish(self._trailers())
+        else:
+            await send({"type": "http.response.body"})
 
 
 class Gone(Response):

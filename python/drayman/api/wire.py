@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from starlette.types import Message
@@ -51,6 +51,20 @@ class Wire:
             _widen(lent)
             work = download.send(lent.fileno(), chunked=self.chunked)
             return await self.while_there(work, half_close=listens)
+
+    @property
+    def trails(self) -> bool:
+        """Whether the answer may end with trailer fields: chunks have room for them."""
+        return self.chunked
+
+    async def finish(self, trailers: Mapping[str, str]) -> None:
+        """End an answer in chunks with trailer fields (RFC 9112, 7.1.2)."""
+        fields = "".join(f"{name}: {value}\r\n" for name, value in trailers.items())
+        ending = f"0\r\n{fields}\r\n".encode("latin-1")
+        # The cycle would write the last chunk itself, without them.
+        self._cycle.chunked_encoding = False
+        self._cycle.expected_content_length = len(ending)
+        await self._cycle.send({"type": "http.response.body", "body": ending})
 
     async def receive(self, reader: Callable[[int, Framing], Awaitable[tuple[Any, bytes]]]) -> Any:
         """Let ``reader`` take the body off the connection.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from drayman.api.backend import AttachOptions, LogOptions
 from drayman.api.lending import Session
+from drayman.api.options import AttachOptions, LogOptions
 from drayman.engine.context import Context
 from drayman.engine.detach_keys import checked
 from drayman.engine.entry import Entry

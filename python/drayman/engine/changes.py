@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from typing import Any
 
-from drayman.api.backend import ChangeOptions
+from drayman.api.options import ChangeOptions
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.storage import files

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from drayman.api.backend import PathStat
 from drayman.api.lending import Framing
+from drayman.api.options import PathStat, TarOptions
 from drayman.engine.blocking import blocking, interruptible
 from drayman.engine.context import Context
-from drayman.engine.downloads import Packing
+from drayman.engine.downloads import Packing, tar_of
 from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import follow
 from drayman.engine.views import Lease
@@ -31,22 +31,19 @@ class Copying:
         finally:
             await self._close(entry, lease)
 
-    async def get(self, name: str, path: str, coding: str | None) -> tuple[PathStat, Packing]:
-        """A path's state and its tar, ready to be sent, compressed if so asked."""
+    async def get(self, name: str, path: str, options: TarOptions) -> tuple[PathStat, Packing]:
+        """A path's state and its tar, ready to be sent."""
         entry, lease = await self._open(name)
         try:
             stat = await self._stat(lease, name, path)
+            tar = tar_of(lease.root_fd, path, options)
+            packing = Packing(tar, options, lambda: self._close(entry, lease))
+            await packing.survey()
         except BaseException:
             await self._close(entry, lease)
             raise
         self._context.announce.container(entry.record, "archive-path")
-
-        def pack(fd: int, chunked: bool, cancel_fd: int) -> int:
-            return files.archive_pack(
-                lease.root_fd, path, fd, chunked=chunked, coding=coding, cancel_fd=cancel_fd
-            )
-
-        return stat, Packing(pack, lambda: self._close(entry, lease))
+        return stat, packing
 
     async def check(self, name: str, path: str) -> None:
         """Raise what unpacking at a path would, before the body is read."""
@@ -89,19 +86,22 @@ class Copying:
         finally:
             await self._close(entry, lease)
 
-    async def export(self, name: str) -> Packing:
+    async def export(self, name: str, options: TarOptions) -> Packing:
         """A tar of the root file system without its mounts, ready to be sent."""
         entry = self._context.containers.find(name)
         follow(entry.record, "export", asked=name)
         lease = await self._context.views.open(entry, name, mounts=False)
 
-        def pack(fd: int, chunked: bool, cancel_fd: int) -> int:
-            return files.archive_export(lease.root_fd, fd, chunked=chunked, cancel_fd=cancel_fd)
-
         def done() -> None:
             self._context.announce.container(entry.record, "export")
 
-        return Packing(pack, lease.close, done)
+        try:
+            packing = Packing(tar_of(lease.root_fd, None, options), options, lease.close, done)
+            await packing.survey()
+        except BaseException:
+            await lease.close()
+            raise
+        return packing
 
     async def _open(self, name: str) -> tuple[Entry, Lease]:
         entry = self._context.containers.find(name)

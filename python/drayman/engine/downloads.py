@@ -2,28 +2,82 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
-from drayman.engine.blocking import interruptible
+from drayman.api.options import TarOptions
+from drayman.engine.blocking import blocking, interruptible
+from drayman.errors import System
+from drayman.storage import files
+
+_log = logging.getLogger(__name__)
+
+
+def tar_of(root_fd: int, path: str | None, options: TarOptions) -> files.Tar:
+    """What is packed; InvalidParameter for a pattern that is none."""
+    return files.Tar(
+        root_fd,
+        path,
+        include=options.include,
+        exclude=options.exclude,
+        sparse=options.sparse,
+        digests=options.digests,
+    )
 
 
 class Packing:
-    """A `drayman.api.lending.Download` of a tar."""
+    """A `drayman.api.lending.Tarball`."""
 
     def __init__(
         self,
-        pack: Callable[[int, bool, int], int],
+        tar: files.Tar,
+        options: TarOptions,
         close: Callable[[], Awaitable[None]],
         done: Callable[[], None] | None = None,
     ) -> None:
-        self._pack = pack
+        self.size_bytes: int | None = None
+        self.fingerprint: bytes | None = None
+        self.sum: bytes | None = None
+        self._tar = tar
+        self._options = options
+        self._skip_bytes = 0
         self._close: Callable[[], Awaitable[None]] | None = close
         self._done = done
 
+    async def survey(self) -> None:
+        """Find out size and fingerprint, if they are wanted."""
+        if self._options.surveyed:
+            self.size_bytes, self.fingerprint = await blocking(self._tar.survey)
+
+    def skip(self, skip_bytes: int) -> None:
+        """Leave out the beginning."""
+        self._skip_bytes = skip_bytes
+
     async def send(self, fd: int, *, chunked: bool) -> None:
-        """Write the tar to the descriptor, then give back what it needed."""
+        """Write the tar to the descriptor, then give back what it needed.
+
+        System when it is not the tar that was surveyed.
+        """
         try:
-            await interruptible(lambda cancel_fd: self._pack(fd, chunked, cancel_fd))
+            sent = await interruptible(
+                lambda cancel_fd: self._tar.send(
+                    fd,
+                    chunked=chunked,
+                    coding=self._options.coding,
+                    skip_bytes=self._skip_bytes,
+                    summed=self._options.summed,
+                    cancel_fd=cancel_fd,
+                )
+            )
+            if sent.left_out_count:
+                _log.warning(
+                    "a tar lacks %d files: %s", sent.left_out_count, ", ".join(sent.left_out)
+                )
+            if self.fingerprint is not None and sent.tar_bytes:
+                _, fingerprint = await blocking(self._tar.survey)
+                if fingerprint != self.fingerprint:
+                    raise System("files changed while they were sent")
+            self.sum = sent.sum
             if self._done is not None:
                 self._done()
         finally:

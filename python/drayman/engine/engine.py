@@ -7,16 +7,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from drayman.api.backend import (
+from drayman.api.backend import Filters
+from drayman.api.lending import Caller, Download, Framing, Session, Tarball, Wait
+from drayman.api.options import (
     AttachOptions,
     ChangeOptions,
     ExecRequest,
     ExecStartRequest,
-    Filters,
     LogOptions,
     PathStat,
+    TarOptions,
 )
-from drayman.api.lending import Caller, Download, Framing, Session, Wait
 from drayman.config import Config
 from drayman.engine.blocking import blocking
 from drayman.engine.building import Verbs, build
@@ -101,9 +102,9 @@ class Engine:
         return await self._verbs.copying.stat(name, path)
 
     async def archive_get(
-        self, name: str, path: str, coding: str | None
-    ) -> tuple[PathStat, Download]:
-        return await self._verbs.copying.get(name, path, coding)
+        self, name: str, path: str, options: TarOptions
+    ) -> tuple[PathStat, Tarball]:
+        return await self._verbs.copying.get(name, path, options)
 
     async def archive_check(self, name: str, path: str) -> None:
         await self._verbs.copying.check(name, path)
@@ -127,8 +128,8 @@ class Engine:
             copy_uid_gid=copy_uid_gid,
         )
 
-    async def export(self, name: str) -> Download:
-        return await self._verbs.copying.export(name)
+    async def export(self, name: str, options: TarOptions) -> Tarball:
+        return await self._verbs.copying.export(name, options)
 
     # ---- state
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from drayman.api.backend import ExecRequest, ExecStartRequest
 from drayman.api.lending import Session
+from drayman.api.options import ExecRequest, ExecStartRequest
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.detach_keys import checked

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from drayman.api.backend import ExecRequest
+from drayman.api.options import ExecRequest
 from drayman.engine.detach_keys import as_bytes
 from drayman.runtime.users import User
 

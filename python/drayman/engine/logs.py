@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 
-from drayman.api.backend import LogOptions
+from drayman.api.options import LogOptions
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry

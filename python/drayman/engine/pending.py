@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from drayman.api.backend import AttachOptions
 from drayman.api.lending import Session
+from drayman.api.options import AttachOptions
 from drayman.engine.hang_ups import HangUps
 from drayman.engine.replies import tell
 

@@ -1,10 +1,9 @@
 """Files of containers through descriptors: what the extension offers the engine."""
 
 from drayman._native import (
+    Tar,
     View,
     archive_check,
-    archive_export,
-    archive_pack,
     archive_stat,
     archive_unpack,
     changes,
@@ -15,10 +14,9 @@ from drayman._native import (
 )
 
 __all__ = [
+    "Tar",
     "View",
     "archive_check",
-    "archive_export",
-    "archive_pack",
     "archive_stat",
     "archive_unpack",
     "changes",

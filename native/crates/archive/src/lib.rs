@@ -19,6 +19,8 @@ mod unpack;
 
 pub use coding::{compressed, Coding};
 pub use error::Error;
-pub use pack::{export, pack, survey, Packed, Packing, Selection, Sink, Survey, DIGEST_RECORD};
+pub use pack::{
+    export, pack, survey, Hashed, Packed, Packing, Selection, Sink, Skipping, Survey, DIGEST_RECORD,
+};
 pub use stat::{stat, Stat};
 pub use unpack::{check, unpack, Options, Summary};

@@ -2,6 +2,7 @@
 //! beyond that.
 mod content;
 mod packer;
+mod passing;
 mod selection;
 mod survey;
 
@@ -12,17 +13,19 @@ use rustix::fs::{fstat, openat, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::descent::DIRECTORY;
-use crate::error::Error;
+use crate::error::{errno_text, quoted, Error};
 use crate::paths::Asked;
 use crate::root::Root;
 use crate::stat::lookup_error;
 
 use packer::Packer;
+pub(crate) use passing::each_piece;
+pub use passing::{Hashed, Skipping};
 pub use selection::Selection;
 pub use survey::{survey, Survey};
 
 /// How many of those left out are told by name.
-const LEFT_OUT_NAMES_MAX: usize = 16;
+const LEFT_OUT_FIRST: usize = 16;
 
 /// Where a tar goes. Small pieces are written, large files sent.
 pub trait Sink: Write {
@@ -57,15 +60,16 @@ pub struct Packed {
     pub bytes: u64,
     /// How many files were left out because they vanished meanwhile or could not be read.
     pub left_out: u64,
-    /// The names of the first of them, with what the kernel said.
-    pub left_out_names: Vec<(Vec<u8>, Errno)>,
+    /// The first of them, each with what the kernel said.
+    pub left_out_first: Vec<String>,
 }
 
 impl Packed {
     fn leave_out(&mut self, name: &[u8], errno: Errno) {
         self.left_out += 1;
-        if self.left_out_names.len() < LEFT_OUT_NAMES_MAX {
-            self.left_out_names.push((name.to_vec(), errno));
+        if self.left_out_first.len() < LEFT_OUT_FIRST {
+            let told = format!("{}: {}", quoted(name), errno_text(errno));
+            self.left_out_first.push(told);
         }
     }
 }

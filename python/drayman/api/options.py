@@ -1,0 +1,92 @@
+"""What questions to the engine are asked with, and the short answers."""
+
+from __future__ import annotations
+
+import msgspec
+
+from drayman.model.container import ConsoleSize
+from drayman.model.go_json import Wire, Words
+
+
+class ExecRequest(Wire, frozen=True, kw_only=True):
+    """The body of ``POST /containers/{id}/exec``."""
+
+    user: str = ""
+    privileged: bool = False
+    tty: bool = False
+    console_size: ConsoleSize | None = None  # height, width
+    attach_stdin: bool = False
+    attach_stdout: bool = False
+    attach_stderr: bool = False
+    detach_keys: str = ""
+    env: list[str] | None = None
+    working_dir: str = ""
+    cmd: Words | None = None
+
+
+class ExecStartRequest(Wire, frozen=True, kw_only=True):
+    """The body of ``POST /exec/{id}/start``."""
+
+    detach: bool = False
+    tty: bool = False
+    console_size: ConsoleSize | None = None
+
+
+class PathStat(msgspec.Struct, frozen=True):
+    """What ``X-Docker-Container-Path-Stat`` tells of one path."""
+
+    name: str
+    size_bytes: int
+    mode: int  # a Go FileMode, not st_mode
+    mtime_ns: int
+    link_target: str = ""
+
+
+class TarOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What is packed and how, and what is told of it; by default as Docker does it."""
+
+    # Globs over paths below what is asked for, as in ``.dockerignore``.
+    include: list[str] = []
+    exclude: list[str] = []
+    # Without holes, by PAX 1.0 sparse entries.
+    sparse: bool = False
+    # With each file's SHA-256, in a PAX record.
+    digests: bool = False
+    # HTTP's ``gzip``, ``deflate`` or ``zstd``.
+    coding: str | None = None
+    # Told in advance; a tar that turns out otherwise, as files changed, is cut short.
+    surveyed: bool = False
+    summed: bool = False
+
+
+class ChangeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Which changes are listed, and how."""
+
+    # Each with the ``Type`` of the file and its ``Size`` in bytes.
+    size: bool = False
+    # Those made then or later, in nanoseconds since 1970.
+    since_ns: int | None = None
+
+
+class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Which records of a log, and how they look. Times in nanoseconds since 1970."""
+
+    stdout: bool
+    stderr: bool
+    follow: bool = False
+    timestamps: bool = False
+    details: bool = False
+    since_ns: int | None = None
+    until_ns: int | None = None
+    tail: int | None = None  # None for all
+
+
+class AttachOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Which streams of a container a client wants."""
+
+    stdin: bool
+    stdout: bool
+    stderr: bool
+    stream: bool
+    logs: bool
+    detach_keys: str = ""
