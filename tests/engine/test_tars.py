@@ -156,6 +156,16 @@ def test_a_broken_download_is_resumed(client: Client, box: str) -> None:
     assert (same.status, same.headers["etag"]) == (304, tag)
 
 
+def test_a_stopped_containers_is_the_same_each_time(engine_server: EngineServer) -> None:
+    container = engine_server.create("true")
+    engine_server.docker("cp", __file__, f"{container}:/file")
+    with Client(str(engine_server.socket_path)) as client:
+        path = f"/containers/{container}/export?deterministic=1"
+        one, other = client.ask("GET", path), client.ask("GET", path)
+    assert one.headers["etag"] == other.headers["etag"]
+    assert one.body == other.body
+
+
 def test_what_changed_is_sent_whole(client: Client, engine_server: EngineServer, box: str) -> None:
     path = f"{box}/archive?path=/srv/p&deterministic=1"
     before = client.ask("GET", path).headers["etag"]
