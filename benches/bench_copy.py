@@ -29,6 +29,15 @@ def bench_cp_out_big(
     benchmark.pedantic(engine.run, command, rounds=rounds(sizes), warmup_rounds=1)
 
 
+@pytest.mark.benchmark(group="cp out as gzip, one large text (by curl)")
+def bench_cp_out_gzip(
+    benchmark: BenchmarkFixture, engine: Engine, container: str, text_file: Path, sizes: Sizes
+) -> None:
+    engine.run("cp", str(text_file), f"{container}:/text")
+    asked = (f"/containers/{container}/archive?path=/text", "-H", "Accept-Encoding: gzip")
+    benchmark.pedantic(engine.curl, asked, rounds=rounds(sizes), warmup_rounds=1)
+
+
 @pytest.mark.benchmark(group="cp out, many small files")
 def bench_cp_out_small(
     benchmark: BenchmarkFixture, engine: Engine, container: str, small_files: Path, sizes: Sizes

@@ -68,6 +68,17 @@ def big_file(tmp_path_factory: pytest.TempPathFactory, sizes: Sizes) -> Path:
 
 
 @pytest.fixture(scope="session")
+def text_file(tmp_path_factory: pytest.TempPathFactory, sizes: Sizes) -> Path:
+    """A quarter of the large file's size, of Python's own sources: worth compressing."""
+    sources = b"".join(path.read_bytes() for path in sorted(Path(os.__file__).parent.glob("*.py")))
+    path = tmp_path_factory.mktemp("text") / "text"
+    with path.open("wb") as file:
+        while file.tell() < sizes.big_file_bytes // 4:
+            file.write(sources)
+    return path
+
+
+@pytest.fixture(scope="session")
 def small_files(tmp_path_factory: pytest.TempPathFactory, sizes: Sizes) -> Path:
     """A tree of many files of 1,000 bytes, 100 in each directory."""
     root = tmp_path_factory.mktemp("small") / "small"

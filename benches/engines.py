@@ -41,13 +41,11 @@ class Engine:
             ["docker", "-H", self.host, *arguments], check=True, capture_output=True, text=True
         ).stdout.strip()
 
-    def curl(self, path: str) -> None:
+    def curl(self, path: str, *options: str) -> None:
         """GET a path of the API without the docker CLI's own cost."""
         socket = self.host.removeprefix("unix://")
-        subprocess.run(
-            ["curl", "-sf", "--unix-socket", socket, "-o", "/dev/null", f"http://engine{path}"],
-            check=True,
-        )
+        command = ["curl", "-sf", "--unix-socket", socket, "-o", "/dev/null", *options]
+        subprocess.run([*command, f"http://engine{path}"], check=True)
 
 
 @contextmanager
