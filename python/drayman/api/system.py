@@ -10,7 +10,7 @@ from drayman.api import versions, views
 from drayman.api.requests import Call
 from drayman.api.responses import Json, Streamed, closing, empty
 from drayman.errors import InvalidParameter
-from drayman.model import go_json
+from drayman.model import go_bool, go_json
 from drayman.model.event import Event
 
 PING_HEADERS = {
@@ -21,9 +21,6 @@ PING_HEADERS = {
     "swarm": "inactive",
 }
 USAGE_TYPES = ("container", "image", "volume", "build-cache")
-# The words of Go's strconv.ParseBool.
-GO_TRUE = ("1", "t", "T", "true", "TRUE", "True")
-GO_FALSE = ("0", "f", "F", "false", "FALSE", "False")
 
 
 async def ping(call: Call) -> Response:
@@ -51,11 +48,11 @@ async def disk_usage(call: Call) -> Response:
     types = call.texts("type") if call.at_least("1.42") else []
     for unknown in set(types) - set(USAGE_TYPES):
         raise InvalidParameter(f"unknown object type: {unknown}")
-    verbose = call.text("verbose") if call.at_least("1.52") else ""
-    if verbose not in ("", *GO_TRUE, *GO_FALSE):
-        raise InvalidParameter(f"invalid value for verbose: {verbose}")
-    document = await call.backend.disk_usage(types)
-    return Json(views.disk_usage(document, verbose in GO_TRUE if verbose else None))
+    text = call.text("verbose") if call.at_least("1.52") else ""
+    verbose = go_bool.parse(text)
+    if text and verbose is None:
+        raise InvalidParameter(f"invalid value for verbose: {text}")
+    return Json(views.disk_usage(await call.backend.disk_usage(types), verbose))
 
 
 async def events(call: Call) -> Response:

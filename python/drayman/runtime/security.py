@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from drayman.errors import InvalidParameter
+from drayman.model import go_bool
 
 UNCONFINED = "unconfined"
 # Names of our own profile.
 DEFAULTS = ("", "default", "builtin")
-_TRUE = ("1", "t", "T", "TRUE", "true", "True")
-_FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 
 class SecurityOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,9 +63,10 @@ def _with(found: SecurityOptions, key: str, value: str, option: str) -> Security
 
 
 def _boolean(value: str, option: str) -> bool:
-    if value not in _TRUE + _FALSE:
+    found = go_bool.parse(value)
+    if found is None:
         raise InvalidParameter(f"invalid --security-opt 2: {quote(option)}")
-    return value in _TRUE
+    return found
 
 
 def quote(text: str) -> str:
