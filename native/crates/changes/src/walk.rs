@@ -126,18 +126,19 @@ impl Walk {
             name,
         });
         let old = self.open_old(old)?;
+        if upper.marks.redirect.is_none() && !upper.marks.opaque {
+            return self.over(path, &upper, &old);
+        }
         // What came into being with the directory bears its own, older time.
         let moved_ns = changed_ns(&fstat(&upper.fd)?);
-        if upper.marks.redirect.is_some() {
-            let new = Merged::redirected(&self.layers, upper, &below)?;
-            return self.apart(path, &new, &old, moved_ns);
-        }
-        if upper.marks.opaque {
-            let mut new = Merged::empty();
-            new.directories.push(upper);
-            return self.apart(path, &new, &old, moved_ns);
-        }
-        self.over(path, &upper, &old)
+        let new = if upper.marks.redirect.is_some() {
+            Merged::redirected(&self.layers, upper, &below)?
+        } else {
+            Merged {
+                directories: vec![upper],
+            }
+        };
+        self.apart(path, &new, &old, moved_ns)
     }
 
     fn open_old(&self, child: Option<Child>) -> Result<Merged, Errno> {
