@@ -108,19 +108,22 @@ impl<'s> Packer<'s> {
 
     /// Go into a directory. Its header goes out now, or when something in it does.
     fn enter(&mut self, standing: Standing, name: Option<&Vec<u8>>, stat: &Stat) -> io::Result<()> {
-        let header = name.map(|name| {
-            let mut encoded = Vec::new();
+        let mut waiting = None;
+        if let Some(name) = name {
             let header = Header {
                 kind: b'5',
                 ..facts(name, stat)
             };
-            header.encode(&mut encoded);
-            encoded
-        });
-        self.frames.push(Frame { standing, header });
-        if standing.wanted {
-            self.write_frames()?;
+            if standing.wanted {
+                self.header(&header)?;
+            } else {
+                header.encode(waiting.insert(Vec::new()));
+            }
         }
+        self.frames.push(Frame {
+            standing,
+            header: waiting,
+        });
         Ok(())
     }
 

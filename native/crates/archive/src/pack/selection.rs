@@ -1,4 +1,7 @@
 //! Which files are packed: globs in the manner of `.dockerignore`.
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::error::Error;
@@ -60,7 +63,7 @@ impl Selection {
         if self.include.is_none() && self.exclude.is_none() {
             return standing;
         }
-        let path: &std::path::Path = std::path::Path::new(os(path));
+        let path = OsStr::from_bytes(path);
         if let Some(include) = &self.include {
             standing.included = above.included || include.is_match(path);
         }
@@ -79,10 +82,6 @@ impl Selection {
             || directory.exclusion == 0
             || self.exceptions[directory.exclusion..].contains(&true)
     }
-}
-
-fn os(path: &[u8]) -> &std::ffi::OsStr {
-    std::os::unix::ffi::OsStrExt::from_bytes(path)
 }
 
 fn compile<'p>(patterns: impl Iterator<Item = &'p str>) -> Result<Option<GlobSet>, Error> {
