@@ -8,7 +8,7 @@ from drayman.api.lending import Framing
 from drayman.api.options import PathStat, TarOptions
 from drayman.engine.blocking import blocking, interruptible
 from drayman.engine.context import Context
-from drayman.engine.downloads import Packing, tar_of
+from drayman.engine.downloads import Packing
 from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import follow
 from drayman.engine.views import Lease
@@ -36,8 +36,7 @@ class Copying:
         entry, lease = await self._open(name)
         try:
             stat = await self._stat(lease, name, path)
-            tar = tar_of(lease.root_fd, path, options)
-            packing = Packing(tar, options, lambda: self._close(entry, lease))
+            packing = Packing(lease.root_fd, path, options, lambda: self._close(entry, lease))
             await packing.survey()
         except BaseException:
             await self._close(entry, lease)
@@ -96,7 +95,7 @@ class Copying:
             self._context.announce.container(entry.record, "export")
 
         try:
-            packing = Packing(tar_of(lease.root_fd, None, options), options, lease.close, done)
+            packing = Packing(lease.root_fd, None, options, lease.close, done)
             await packing.survey()
         except BaseException:
             await lease.close()

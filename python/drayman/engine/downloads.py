@@ -13,32 +13,30 @@ from drayman.storage import files
 _log = logging.getLogger(__name__)
 
 
-def tar_of(root_fd: int, path: str | None, options: TarOptions) -> files.Tar:
-    """What is packed; InvalidParameter for a pattern that is none."""
-    return files.Tar(
-        root_fd,
-        path,
-        include=options.include,
-        exclude=options.exclude,
-        sparse=options.sparse,
-        digests=options.digests,
-    )
-
-
 class Packing:
     """A `drayman.api.lending.Tarball`."""
 
     def __init__(
         self,
-        tar: files.Tar,
+        root_fd: int,
+        path: str | None,
         options: TarOptions,
         close: Callable[[], Awaitable[None]],
         done: Callable[[], None] | None = None,
     ) -> None:
+        """What lies at ``path``, None for the whole root; InvalidParameter for a pattern that
+        is none."""
         self.size_bytes: int | None = None
         self.fingerprint: bytes | None = None
         self.sum: bytes | None = None
-        self._tar = tar
+        self._tar = files.Tar(
+            root_fd,
+            path,
+            include=options.include,
+            exclude=options.exclude,
+            sparse=options.sparse,
+            digests=options.digests,
+        )
         self._options = options
         self._skip_bytes = 0
         self._close: Callable[[], Awaitable[None]] | None = close
