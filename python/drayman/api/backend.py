@@ -49,7 +49,7 @@ class ExecBackend(Protocol):
     async def exec_start(
         self, exec_id: str, request: ExecStartRequest, session: Session | None
     ) -> None:
-        """Run it: detached without a session, else attached to it (head already sent)."""
+        """Run it: detached without a session, else attached to it, its head to be sent."""
 
     async def exec_resize(self, exec_id: str, height: int, width: int) -> None:
         """Set the size of its terminal, waiting up to 10 s for it to start."""
@@ -188,7 +188,7 @@ class AttachBackend(Protocol):
         """Raise what ``attach`` answers instead of a stream; else the container."""
 
     async def attach(self, name: str, options: AttachOptions, session: Session) -> None:
-        """Give the connection (head already sent) to the container; returns at once."""
+        """Give the connection, its head to be sent, to the container; returns at once."""
 
 
 # ---------------------------------------------------------------- prune
