@@ -187,6 +187,31 @@ def test_a_running_container_without_its_mounts(running: subprocess.Popen[bytes]
     assert Path("/proc/self/ns/mnt").readlink() == Path("/proc/thread-self/ns/mnt").readlink()
 
 
+def test_looking_opens_no_device_and_leaves_no_trace(stopped: Stopped, tmp_path: Path) -> None:
+    """A container may make a device of the host's, and some act on being opened."""
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    for place in (stopped.upper, volume):
+        os.mknod(place / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        (place / "file").write_text("")
+        os.utime(place / "file", (0, 0))
+    with stopped.view([(str(volume), "/volume", False)]) as view:
+        for place in ("/", "/volume/"):
+            with pytest.raises(errors.System, match="permission denied"):
+                read(view, f"{place}null")
+            assert read(view, f"{place}file") == ""
+    assert [(place / "file").stat().st_atime for place in (stopped.upper, volume)] == [0, 0]
+
+
+@pytest.mark.parametrize("mounts", [True, False])
+def test_no_device_of_a_running_container_is_opened(
+    running: subprocess.Popen[bytes], tmp_path: Path, mounts: bool
+) -> None:
+    os.mknod(tmp_path / "root/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    with enter(running, mounts=mounts) as view, pytest.raises(errors.System, match="permission"):
+        read(view, "/null")
+
+
 @pytest.mark.parametrize("mounts", [True, False])
 def test_a_container_that_has_ended(running: subprocess.Popen[bytes], mounts: bool) -> None:
     pidfd = os.pidfd_open(running.pid)

@@ -1,5 +1,6 @@
 //! Going down a tree by descriptors: as deep as it is, with few of them open.
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::fs::{fstat, openat, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Result;
@@ -67,7 +68,7 @@ impl Listing {
 
 struct Frame {
     /// None while it is closed to save descriptors.
-    directory: Option<OwnedFd>,
+    directory: Option<Arc<OwnedFd>>,
     identity: Identity,
     listing: Listing,
     next: usize,
@@ -84,7 +85,7 @@ pub(crate) struct Descent {
 
 /// What comes next in the deepest directory.
 pub(crate) enum Step<'a> {
-    Entry(BorrowedFd<'a>, &'a [u8], FileType),
+    Entry(&'a Arc<OwnedFd>, &'a [u8], FileType),
     /// It is through. Leave it.
     End,
     /// There is no directory any more.
@@ -101,17 +102,12 @@ impl Descent {
             self.frames[above].directory = None;
         }
         self.frames.push(Frame {
-            directory: Some(directory),
+            directory: Some(Arc::new(directory)),
             identity: identity(stat),
             listing,
             next: 0,
             mark,
         });
-    }
-
-    /// The device of the deepest directory.
-    pub(crate) fn device(&self) -> Option<u64> {
-        self.frames.last().map(|frame| frame.identity.0)
     }
 
     pub(crate) fn next(&mut self) -> Step<'_> {
@@ -125,7 +121,7 @@ impl Descent {
             return Step::End;
         };
         frame.next += 1;
-        Step::Entry(directory.as_fd(), name, kind)
+        Step::Entry(directory, name, kind)
     }
 
     /// Leave the deepest directory for the one above, opening that again if need be. A tree
@@ -154,8 +150,8 @@ impl Descent {
     }
 }
 
-fn reopen_above(below: &OwnedFd, expected: Identity) -> Result<Option<OwnedFd>> {
+fn reopen_above(below: &OwnedFd, expected: Identity) -> Result<Option<Arc<OwnedFd>>> {
     let above = openat(below, "..", DIRECTORY, Mode::empty())?;
     let found = identity(&fstat(&above)?);
-    Ok((found == expected).then_some(above))
+    Ok((found == expected).then(|| Arc::new(above)))
 }

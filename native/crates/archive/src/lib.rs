@@ -6,6 +6,7 @@
 
 mod coding;
 mod compression;
+mod crew;
 mod descent;
 mod digits;
 mod error;

@@ -40,7 +40,7 @@ pub(crate) fn mount_detached(layers: &Layers<'_>) -> Result<Option<OwnedFd>, Err
             fsmount(
                 &context,
                 FsMountFlags::FSMOUNT_CLOEXEC,
-                MountAttrFlags::empty(),
+                MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOATIME,
             )
         })
         .map_err(|errno| layer_error(&context, layers.upper, errno))?;

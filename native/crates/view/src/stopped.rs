@@ -157,7 +157,7 @@ fn mount_as_string(layers: &Layers<'_>, place: &Path) -> Result<(), Error> {
         "overlay",
         place,
         "overlay",
-        MountFlags::empty(),
+        MountFlags::NODEV | MountFlags::NOATIME,
         options.as_c_str(),
     )
     .map_err(|errno| Error::system("mount the layers", errno))

@@ -14,29 +14,38 @@ pub(crate) fn unshare_thread(flags: UnshareFlags) -> Result<(), Errno> {
     unsafe { rustix::thread::unshare_unsafe(flags) }
 }
 
-/// Make the mounts of a tree private, so that nothing the host mounts shows up in them, and
-/// read-only when asked.
+/// Make the mounts of a tree private, so that nothing the host mounts shows up in them, and fit
+/// to be looked into: no device can be opened and reading changes no time of access. Read-only
+/// when asked.
 pub(crate) fn seal_tree(tree: impl AsFd, read_only: bool) -> Result<(), Errno> {
-    set_tree_attributes(tree, read_only, true)
+    let read_only = if read_only {
+        libc::MOUNT_ATTR_RDONLY
+    } else {
+        0
+    };
+    set_attributes(tree, LOOKED_INTO | read_only, libc::AT_RECURSIVE)
 }
 
 /// Make one mount read-only.
 pub(crate) fn make_read_only(mount: impl AsFd) -> Result<(), Errno> {
-    set_tree_attributes(mount, true, false)
+    set_attributes(mount, libc::MOUNT_ATTR_RDONLY, 0)
 }
 
-fn set_tree_attributes(tree: impl AsFd, read_only: bool, recursive: bool) -> Result<(), Errno> {
+const LOOKED_INTO: u64 = libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOATIME;
+
+fn set_attributes(tree: impl AsFd, set: u64, recursive: libc::c_int) -> Result<(), Errno> {
+    let times = set & libc::MOUNT_ATTR__ATIME;
     let attributes = libc::mount_attr {
-        attr_set: if read_only {
-            libc::MOUNT_ATTR_RDONLY
-        } else {
+        attr_set: set,
+        // One of them is always set; another only takes its place.
+        attr_clr: if times == 0 {
             0
+        } else {
+            libc::MOUNT_ATTR__ATIME
         },
-        attr_clr: 0,
         propagation: libc::MS_PRIVATE,
         userns_fd: 0,
     };
-    let recursive = if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is an empty C string and the structure is as large as the size says.
     let result = unsafe {
         libc::syscall(

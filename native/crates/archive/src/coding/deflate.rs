@@ -1,17 +1,14 @@
 //! Deflate by all cores: pieces compressed apart and joined into one stream, as pigz does it.
-use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
-use std::thread::JoinHandle;
 
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
+
+use crate::crew::{Crew, Work};
 
 /// What is compressed at a time: large beside the window that is handed on with it.
 const PIECE_BYTES: usize = 256 << 10;
 /// How far back deflate looks, into the piece before, too.
 const WINDOW_BYTES: usize = 32 << 10;
-/// What a thread has before it, besides the piece it is at.
-const AHEAD: usize = 1;
 
 struct Piece {
     plain: Vec<u8>,
@@ -25,14 +22,10 @@ struct Deflated {
     crc: Crc,
 }
 
-/// Compresses what is written to it. Dropped before it is finished, it leaves no thread behind.
+/// Compresses what is written to it.
 pub(super) struct Deflater<W> {
     sink: W,
-    threads: usize,
-    workers: Vec<Worker>,
-    /// Which worker has which piece, the first piece in front.
-    due: VecDeque<usize>,
-    next: usize,
+    crew: Crew<Piece, io::Result<Deflated>>,
     plain: Vec<u8>,
     window: Vec<u8>,
     crc: Crc,
@@ -42,10 +35,7 @@ impl<W: Write> Deflater<W> {
     pub(super) fn new(sink: W, threads: usize) -> Self {
         Self {
             sink,
-            threads,
-            workers: Vec::new(),
-            due: VecDeque::new(),
-            next: 0,
+            crew: Crew::new("drayman-deflate", threads, || Ok(work())),
             plain: Vec::with_capacity(PIECE_BYTES),
             window: Vec::new(),
             crc: Crc::new(),
@@ -55,14 +45,13 @@ impl<W: Write> Deflater<W> {
     /// Write what is left, and the stream's end; the sum over all that was compressed.
     pub(super) fn finish(mut self) -> io::Result<Crc> {
         let last = self.take_piece(true);
-        if self.workers.is_empty() {
-            let deflated = deflate(&mut compressor(), &last)?;
-            self.put(&deflated)?;
+        if self.crew.is_unused() {
+            self.put(&work()(last)?)?;
         } else {
             self.hand_on(last)?;
         }
-        while !self.due.is_empty() {
-            self.collect()?;
+        while let Some(deflated) = self.crew.collect()? {
+            self.put(&deflated?)?;
         }
         Ok(self.crc)
     }
@@ -78,24 +67,12 @@ impl<W: Write> Deflater<W> {
     }
 
     fn hand_on(&mut self, piece: Piece) -> io::Result<()> {
-        if self.due.len() == self.threads * (1 + AHEAD) {
-            self.collect()?;
+        if self.crew.is_full() {
+            if let Some(deflated) = self.crew.collect()? {
+                self.put(&deflated?)?;
+            }
         }
-        if self.workers.len() < self.threads && self.next == self.workers.len() {
-            self.workers.push(Worker::start()?);
-        }
-        self.workers[self.next].take(piece)?;
-        self.due.push_back(self.next);
-        self.next = (self.next + 1) % self.threads;
-        Ok(())
-    }
-
-    fn collect(&mut self) -> io::Result<()> {
-        let Some(worker) = self.due.pop_front() else {
-            return Ok(());
-        };
-        let deflated = self.workers[worker].give()?;
-        self.put(&deflated)
+        self.crew.hand_on(piece)
     }
 
     fn put(&mut self, deflated: &Deflated) -> io::Result<()> {
@@ -121,62 +98,9 @@ impl<W: Write> Write for Deflater<W> {
     }
 }
 
-/// A thread that compresses pieces in the order it is given them.
-struct Worker {
-    pieces: Option<SyncSender<Piece>>,
-    deflated: Option<Receiver<io::Result<Deflated>>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Worker {
-    fn start() -> io::Result<Self> {
-        let (pieces, to_do) = sync_channel::<Piece>(AHEAD);
-        let (done, deflated) = sync_channel(1 + AHEAD);
-        let thread = std::thread::Builder::new()
-            .name("drayman-deflate".into())
-            .spawn(move || {
-                let mut compressor = compressor();
-                for piece in to_do {
-                    if done.send(deflate(&mut compressor, &piece)).is_err() {
-                        return;
-                    }
-                }
-            })?;
-        Ok(Self {
-            pieces: Some(pieces),
-            deflated: Some(deflated),
-            thread: Some(thread),
-        })
-    }
-
-    fn take(&self, piece: Piece) -> io::Result<()> {
-        let pieces = self.pieces.as_ref().ok_or_else(gone)?;
-        pieces.send(piece).map_err(|_| gone())
-    }
-
-    fn give(&self) -> io::Result<Deflated> {
-        let deflated = self.deflated.as_ref().ok_or_else(gone)?;
-        deflated.recv().map_err(|_| gone())?
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // It waits for one of these.
-        self.pieces = None;
-        self.deflated = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn gone() -> io::Error {
-    io::Error::other("a compressing thread is gone")
-}
-
-fn compressor() -> Compress {
-    Compress::new(Compression::fast(), false)
+fn work() -> Work<Piece, io::Result<Deflated>> {
+    let mut compressor = Compress::new(Compression::fast(), false);
+    Box::new(move |piece| deflate(&mut compressor, &piece))
 }
 
 fn deflate(compressor: &mut Compress, piece: &Piece) -> io::Result<Deflated> {

@@ -3,55 +3,51 @@ use std::fmt::Write;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{fgetxattr, fstat, seek, OFlags, SeekFrom};
-use rustix::io::{pread, Errno};
+use rustix::fs::{seek, SeekFrom};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+use super::looking::{has_holes, read_at, small, Content, Contents, Regular, GATHERED_BYTES};
 use super::packer::{facts, Packer};
+use super::passing::each_piece;
 use super::DIGEST_RECORD;
 use crate::digits::hexadecimal;
-use crate::header::{Header, Record, BLOCK_BYTES, CAPABILITY};
+use crate::header::{Header, Record, BLOCK_BYTES};
 use crate::tar::Segment;
 
-/// Files up to this size are read and gathered with their neighbours; larger ones go from
-/// file to socket inside the kernel.
-pub(super) const GATHERED_BYTES: usize = 128 << 10;
 /// A file in more pieces than these is sent with its holes: its map would take megabytes.
 const SEGMENTS_MAX: usize = 1 << 16;
-/// What `st_blocks` counts.
-const STAT_BLOCK_BYTES: u64 = 512;
 
 impl Packer<'_> {
-    /// Pack a regular file, found as an `O_PATH` descriptor.
-    pub(super) fn regular(&mut self, found: &OwnedFd, name: &[u8]) -> io::Result<()> {
-        let opened = self
-            .reopener
-            .open(found, OFlags::RDONLY | OFlags::NONBLOCK)
-            // Looked at again: only what the open file says goes into the header.
-            .and_then(|file| fstat(&file).map(|stat| (file, stat)));
-        let Some((file, stat)) = self.unless_gone(name, opened) else {
-            return Ok(());
-        };
-        let size_bytes = u64::try_from(stat.st_size).unwrap_or(0);
+    pub(super) fn regular(
+        &mut self,
+        name: &[u8],
+        regular: Regular,
+        contents: &Contents,
+    ) -> io::Result<()> {
+        let stat = regular.stat;
         let mut header = Header {
             kind: b'0',
-            size_bytes,
+            size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
             ..facts(name, &stat)
         };
-        header.extra.extend(capability(&file));
+        header.extra.extend(regular.capability);
         if self.known(&stat) {
             self.packed_before(&header, &stat)?;
             return Ok(());
         }
-        let holes =
-            self.packing.sparse && stat.st_blocks.cast_unsigned() * STAT_BLOCK_BYTES < size_bytes;
-        let small = usize::try_from(size_bytes)
-            .ok()
-            .filter(|size| *size <= GATHERED_BYTES);
-        let packed = match small {
-            _ if holes => self.sparse(&file, &mut header)?,
-            Some(size) if !self.sink.ignores_content() => self.gather(&file, &mut header, size)?,
-            _ => self.send(&file, &mut header)?,
+        let packed = match (regular.content, small(&stat)) {
+            (Content::Read(range), _) => {
+                self.small(&mut header, contents.get(range))?;
+                true
+            }
+            (Content::Open(file), _) if self.packing.sparse && has_holes(&stat) => {
+                self.sparse(&file, &mut header)?
+            }
+            (Content::Open(file), Some(size)) if !self.sink.ignores_content() => {
+                self.gather(&file, &mut header, size)?
+            }
+            (Content::Open(file), _) => self.send(&file, &mut header)?,
         };
         if packed {
             self.packed_before(&header, &stat)?;
@@ -62,6 +58,7 @@ impl Packer<'_> {
     /// Pack a small file; false when it cannot be read, and nothing of it was packed.
     fn gather(&mut self, file: &OwnedFd, header: &mut Header<'_>, size: usize) -> io::Result<bool> {
         let mut content = std::mem::take(&mut self.content);
+        content.resize(GATHERED_BYTES, 0);
         let read = read_at(file, &mut content[..size], 0);
         let readable = self.unless_gone(header.name, read).is_some();
         let result = if readable {
@@ -143,18 +140,13 @@ impl Packer<'_> {
             return true;
         }
         let mut hash = Sha256::new();
-        let mut left = header.size_bytes;
-        while left > 0 {
-            let piece = self
-                .content
-                .len()
-                .min(usize::try_from(left).unwrap_or(usize::MAX));
-            let read = read_at(file, &mut self.content[..piece], header.size_bytes - left);
-            if self.unless_gone(header.name, read).is_none() {
-                return false;
-            }
-            hash.update(&self.content[..piece]);
-            left -= piece as u64;
+        let read = each_piece(file.as_fd(), 0, header.size_bytes, |piece| {
+            hash.update(piece);
+            Ok(())
+        });
+        let read = read.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO));
+        if self.unless_gone(header.name, read).is_none() {
+            return false;
         }
         header.extra.push(digest(hash.finalize()));
         true
@@ -214,36 +206,4 @@ fn sparse_name(name: &[u8]) -> Vec<u8> {
         .map_or(0, |slash| slash + 1);
     let (directory, file) = name.split_at(file);
     [directory, b"GNUSparseFile.0/", file].concat()
-}
-
-/// Fill the buffer from the file; zeros for what it has lost since.
-fn read_at(file: &OwnedFd, buffer: &mut [u8], offset: u64) -> rustix::io::Result<()> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match pread(file, &mut buffer[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(bytes) => filled += bytes,
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    buffer[filled..].fill(0);
-    Ok(())
-}
-
-/// The file's capabilities. Version 3 is cut to version 2: the user namespace it belongs to
-/// means nothing outside (moby's `ReadSecurityXattrToTarHeader`).
-fn capability(file: &OwnedFd) -> Option<Record> {
-    const REVISION: usize = 3;
-    let mut value = [0; 24];
-    let length = fgetxattr(file, "security.capability", &mut value[..]).ok()?;
-    if length <= REVISION {
-        return None;
-    }
-    let mut value = value[..length].to_vec();
-    if value[REVISION] == 3 {
-        value[REVISION] = 2;
-        value.truncate(20);
-    }
-    Some((CAPABILITY, value))
 }

@@ -1,10 +1,13 @@
 //! Tree → tar: entries named, ordered and encoded as Docker does it, and what can be asked for
 //! beyond that.
+mod ahead;
 mod content;
+mod looking;
 mod packer;
 mod passing;
 mod selection;
 mod survey;
+mod walk;
 
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
@@ -88,12 +91,12 @@ pub fn pack(
         .open(&asked.resolve, OFlags::PATH | OFlags::NOFOLLOW)
         .map_err(failed)?;
     let stat = fstat(&found).map_err(failed)?;
-    let mut packer = Packer::new(sink, packing).map_err(failed)?;
+    let mut packer = Packer::new(sink, packing);
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
         let directory = openat(&found, ".", DIRECTORY, Mode::empty()).map_err(failed)?;
-        packer.tree(directory, &stat, asked.prefix())
+        packer.tree(directory, stat, asked.prefix())
     } else {
-        packer.file(&found, &stat, &asked.base)
+        packer.file(&found, stat, &asked.base)
     }
     .and_then(|()| packer.finish())
     .map_err(Error::Stream)
@@ -108,9 +111,9 @@ pub fn export(
     let failed = |errno| lookup_error(b"/", errno);
     let directory = openat(root, ".", DIRECTORY, Mode::empty()).map_err(failed)?;
     let stat = fstat(&directory).map_err(failed)?;
-    let mut packer = Packer::new(sink, packing).map_err(failed)?;
+    let mut packer = Packer::new(sink, packing);
     packer
-        .tree(directory, &stat, Vec::new())
+        .tree(directory, stat, Vec::new())
         .and_then(|()| packer.finish())
         .map_err(Error::Stream)
 }

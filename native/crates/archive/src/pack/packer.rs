@@ -1,179 +1,138 @@
-//! The walk down a tree, an entry for each name on its way.
+//! Entries in the order of the walk.
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use rustix::fs::{fstat, fstatfs, major, minor, openat, readlinkat, FileType, Mode, OFlags, Stat};
+use rustix::fs::{major, minor, FileType, Stat};
 use rustix::io::Errno;
 
-use super::content::GATHERED_BYTES;
-use super::selection::Standing;
+use super::ahead::{Ahead, Seen};
+use super::looking::{Contents, Found, Looker, GATHERED_BYTES};
+use super::walk::{Entered, Walk};
 use super::{Packed, Packing, Sink};
-use crate::descent::{Descent, Step, DIRECTORY};
 use crate::header::{Header, BLOCK_BYTES};
-use crate::root::Reopener;
-
-/// File systems whose files are the kernel talking: their directories are packed, what is in
-/// them is not (`/proc/kcore` alone claims 128 TiB). Magics of linux/magic.h: proc, sysfs,
-/// cgroup, cgroup2, devpts, mqueue, debugfs, tracefs, securityfs, bpf, `binfmt_misc`, nsfs.
-const PSEUDO_FILE_SYSTEMS: [u64; 12] = [
-    0x9fa0,
-    0x6265_6572,
-    0x0027_e0eb,
-    0x6367_7270,
-    0x1cd1,
-    0x1980_0202,
-    0x6462_6720,
-    0x7472_6163,
-    0x7363_6673,
-    0xcafe_4a11,
-    0x4249_4e4d,
-    0x6e73_6673,
-];
-
-/// A directory on the way down.
-struct Frame {
-    standing: Standing,
-    /// Its header, while nothing in it was packed and it is not wanted for itself.
-    header: Option<Vec<u8>>,
-}
 
 pub(super) struct Packer<'s> {
     pub sink: &'s mut dyn Sink,
     pub packing: &'s Packing,
-    pub reopener: Reopener,
     pub packed: Packed,
+    /// Where files are read that were not read ahead.
     pub content: Vec<u8>,
-    frames: Vec<Frame>,
+    /// The directories on the way down: the header of each, while nothing in it was packed and
+    /// it is not wanted for itself.
+    frames: Vec<Option<Vec<u8>>>,
     /// The names under which files with several links were packed, by device and inode.
     seen: HashMap<(u64, u64), Vec<u8>>,
     encoded: Vec<u8>,
 }
 
 impl<'s> Packer<'s> {
-    pub(super) fn new(
-        sink: &'s mut dyn Sink,
-        packing: &'s Packing,
-    ) -> rustix::io::Result<Packer<'s>> {
-        Ok(Packer {
+    pub(super) fn new(sink: &'s mut dyn Sink, packing: &'s Packing) -> Packer<'s> {
+        Packer {
             sink,
             packing,
-            reopener: Reopener::new()?,
             packed: Packed::default(),
-            content: vec![0; GATHERED_BYTES],
+            content: Vec::new(),
             frames: Vec::new(),
             seen: HashMap::new(),
             encoded: Vec::new(),
-        })
-    }
-
-    /// Pack a directory, under a name that ends in a slash (none where it has no entry of its
-    /// own), and what is in it: depth first, each directory in the order of its bytes.
-    pub(super) fn tree(&mut self, top: OwnedFd, stat: &Stat, mut name: Vec<u8>) -> io::Result<()> {
-        let mut descent = Descent::default();
-        let prefix = name.len();
-        let standing = self.packing.selection.top();
-        self.enter(standing, (prefix > 0).then_some(&name), stat)?;
-        descent.enter(top, stat, prefix);
-        loop {
-            let device = descent.device();
-            match descent.next() {
-                Step::Done => return Ok(()),
-                Step::End => {
-                    descent.leave();
-                    self.frames.pop();
-                    name.truncate(descent.mark());
-                }
-                Step::Entry(directory, leaf, kind) => {
-                    let keep = name.len();
-                    name.extend_from_slice(leaf);
-                    let above = self.frames.last().map_or(standing, |frame| frame.standing);
-                    let standing = self.packing.selection.judge(above, &name[prefix..]);
-                    match self.entry(directory, leaf, kind, standing, &mut name)? {
-                        Some((below, stat)) => {
-                            self.enter(standing, Some(&name), &stat)?;
-                            if may_enter(&below, &stat, device) {
-                                descent.enter(below, &stat, name.len());
-                                continue;
-                            }
-                            self.frames.pop();
-                            name.truncate(keep);
-                        }
-                        None => name.truncate(keep),
-                    }
-                }
-            }
         }
     }
 
+    /// Pack a directory, under a name that ends in a slash (none where it has no entry of its
+    /// own), and what is in it.
+    pub(super) fn tree(&mut self, top: OwnedFd, stat: Stat, name: Vec<u8>) -> io::Result<()> {
+        let walk = Walk::new(&self.packing.selection, top, stat, name);
+        let mut ahead = Ahead::new(walk, !self.sink.ignores_content(), self.packing.sparse);
+        while let Some(looked) = ahead.next()? {
+            for seen in looked.seen {
+                match seen {
+                    Seen::Entered(entered) => self.enter(&entered)?,
+                    Seen::Left => drop(self.frames.pop()),
+                    Seen::File(name, found) => self.entry(&name, found, &looked.contents)?,
+                }
+            }
+            ahead.reuse(looked.contents);
+        }
+        Ok(())
+    }
+
+    /// Pack what is no directory, found as an `O_PATH` descriptor.
+    pub(super) fn file(&mut self, found: &OwnedFd, stat: Stat, name: &[u8]) -> io::Result<()> {
+        let looker = Looker::new(!self.sink.ignores_content(), self.packing.sparse)?;
+        let mut contents = Contents::new(GATHERED_BYTES);
+        let found = looker
+            .look_at(found, stat, &mut contents)
+            .unwrap_or_else(Found::Gone);
+        self.entry(name, found, &contents)
+    }
+
     /// Go into a directory. Its header goes out now, or when something in it does.
-    fn enter(&mut self, standing: Standing, name: Option<&Vec<u8>>, stat: &Stat) -> io::Result<()> {
+    fn enter(&mut self, entered: &Entered) -> io::Result<()> {
         let mut waiting = None;
-        if let Some(name) = name {
+        if let Some(name) = &entered.name {
             let header = Header {
                 kind: b'5',
-                ..facts(name, stat)
+                ..facts(name, &entered.stat)
             };
-            if standing.wanted {
+            if entered.wanted {
                 self.header(&header)?;
             } else {
                 header.encode(waiting.insert(Vec::new()));
             }
         }
-        self.frames.push(Frame {
-            standing,
-            header: waiting,
-        });
+        self.frames.push(waiting);
         Ok(())
     }
 
     fn write_frames(&mut self) -> io::Result<()> {
         // Those above one that is out are out too.
-        let first = self.frames.iter().rposition(|frame| frame.header.is_none());
+        let first = self.frames.iter().rposition(Option::is_none);
         for index in first.map_or(0, |index| index + 1)..self.frames.len() {
-            if let Some(header) = self.frames[index].header.take() {
+            if let Some(header) = self.frames[index].take() {
                 self.write(&header)?;
             }
         }
         Ok(())
     }
 
-    /// Pack one name of a directory; a directory itself is given back to be gone into. What
-    /// has vanished or cannot be opened is left out, as Docker does.
-    fn entry(
-        &mut self,
-        directory: BorrowedFd<'_>,
-        leaf: &[u8],
-        kind: FileType,
-        standing: Standing,
-        name: &mut Vec<u8>,
-    ) -> io::Result<Option<(OwnedFd, Stat)>> {
-        let leads_on = self.packing.selection.leads_on(standing);
-        if kind == FileType::Socket || !leads_on {
-            return Ok(None);
-        }
-        if kind != FileType::Directory {
-            if !standing.wanted && kind != FileType::Unknown {
-                return Ok(None);
+    /// Pack what is no directory. What has vanished or cannot be opened is left out, as Docker
+    /// does.
+    fn entry(&mut self, name: &[u8], found: Found, contents: &Contents) -> io::Result<()> {
+        match found {
+            Found::Gone(errno) => {
+                self.packed.leave_out(name, errno);
+                Ok(())
             }
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let found = openat(directory, leaf, flags, Mode::empty())
-                .and_then(|found| fstat(&found).map(|stat| (found, stat)));
-            let Some((found, stat)) = self.unless_gone(name, found) else {
-                return Ok(None);
-            };
-            if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
-                if standing.wanted {
-                    self.file(&found, &stat, name)?;
-                }
-                return Ok(None);
+            Found::Regular(regular) => self.regular(name, regular, contents),
+            Found::Symlink(stat, target) => {
+                let header = Header {
+                    kind: b'2',
+                    link: &target,
+                    ..facts(name, &stat)
+                };
+                self.without_content(&header, &stat)
+            }
+            Found::Special(stat) => {
+                let mut header = facts(name, &stat);
+                let device = (major(stat.st_rdev), minor(stat.st_rdev));
+                (header.kind, header.device) = match FileType::from_raw_mode(stat.st_mode) {
+                    FileType::CharacterDevice => (b'3', device),
+                    FileType::BlockDevice => (b'4', device),
+                    FileType::Fifo => (b'6', (0, 0)),
+                    // A tar has no word for sockets.
+                    _ => return Ok(()),
+                };
+                self.without_content(&header, &stat)
             }
         }
-        let below = openat(directory, leaf, DIRECTORY, Mode::empty())
-            .and_then(|below| fstat(&below).map(|stat| (below, stat)));
-        let below = self.unless_gone(name, below);
-        name.push(b'/');
-        Ok(below)
+    }
+
+    fn without_content(&mut self, header: &Header<'_>, stat: &Stat) -> io::Result<()> {
+        if !self.packed_before(header, stat)? {
+            self.header(header)?;
+        }
+        Ok(())
     }
 
     /// What was found, or none when the kernel shows it no more, which is noted.
@@ -181,38 +140,6 @@ impl<'s> Packer<'s> {
         found
             .map_err(|errno| self.packed.leave_out(name, errno))
             .ok()
-    }
-
-    /// Pack whatever is not a directory, found as an `O_PATH` descriptor.
-    pub(super) fn file(&mut self, found: &OwnedFd, stat: &Stat, name: &[u8]) -> io::Result<()> {
-        let file_type = FileType::from_raw_mode(stat.st_mode);
-        if file_type == FileType::RegularFile {
-            return self.regular(found, name);
-        }
-        let target;
-        let mut header = facts(name, stat);
-        header.kind = match file_type {
-            FileType::Symlink => {
-                let link = readlinkat(found, "", Vec::new());
-                let Some(link) = self.unless_gone(name, link) else {
-                    return Ok(());
-                };
-                target = link.into_bytes();
-                header.link = &target;
-                b'2'
-            }
-            FileType::CharacterDevice => b'3',
-            FileType::BlockDevice => b'4',
-            FileType::Fifo => b'6',
-            _ => return Ok(()),
-        };
-        if matches!(header.kind, b'3' | b'4') {
-            header.device = (major(stat.st_rdev), minor(stat.st_rdev));
-        }
-        if !self.packed_before(&header, stat)? {
-            self.header(&header)?;
-        }
-        Ok(())
     }
 
     pub(super) fn known(&self, stat: &Stat) -> bool {
@@ -278,14 +205,4 @@ pub(super) fn facts<'a>(name: &'a [u8], stat: &Stat) -> Header<'a> {
         mtime_s: stat.st_mtime,
         ..Header::default()
     }
-}
-
-fn may_enter(directory: &OwnedFd, stat: &Stat, device_above: Option<u64>) -> bool {
-    if Some(stat.st_dev) == device_above {
-        return true;
-    }
-    fstatfs(directory).is_ok_and(|found| {
-        let magic = u64::try_from(found.f_type).unwrap_or(0);
-        !PSEUDO_FILE_SYSTEMS.contains(&magic)
-    })
 }

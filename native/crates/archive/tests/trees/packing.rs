@@ -180,6 +180,11 @@ fn a_file_that_shrinks_keeps_the_size_it_promised() {
     let root = Root::new();
     let size = 300 << 10;
     fs::write(root.path("big"), vec![b'x'; size]).unwrap();
+    // More than is looked at ahead.
+    let between: Vec<_> = (100..999).map(|number| format!("f{number}")).collect();
+    for name in &between {
+        fs::write(root.path(name), "").unwrap();
+    }
     fs::write(root.path("gone"), "later").unwrap();
     fs::write(root.path("next"), "n").unwrap();
     let meddle = || {
@@ -204,7 +209,8 @@ fn a_file_that_shrinks_keeps_the_size_it_promised() {
     assert_eq!(packed[1].3.len(), size);
     assert_eq!(&packed[1].3[..7], b"xxxxx\0\0");
     // What vanished is left out, what follows is right.
-    let rest: Vec<_> = packed[2..].iter().map(|entry| entry.0.as_str()).collect();
+    let rest = packed[2 + between.len()..].iter();
+    let rest: Vec<_> = rest.map(|entry| entry.0.as_str()).collect();
     assert_eq!(rest, ["./next"]);
 }
 
@@ -221,6 +227,30 @@ fn a_file_that_cannot_be_read_is_left_out_whole() {
     let packed = names(&root.pack("/."));
     drop(unreadable);
     assert_eq!(packed, ["./", "./a", "./c"]);
+}
+
+/// Files are opened outright where no device can be; a name mounted on is looked at first.
+#[test]
+fn a_tree_without_devices_is_packed_as_any_other() {
+    let root = Root::new();
+    for number in 0..500 {
+        let directory = root.path(&format!("t/d{}", number / 7));
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(format!("f{number}")), vec![b'x'; number]).unwrap();
+    }
+    fs::write(root.path("t/hosts"), "").unwrap();
+    fs::write(root.path("t/null"), "").unwrap();
+    let packed = root.pack("/t/.");
+    let nodev = Mounted::nodev(&root.path("t"));
+    let again = root.pack("/t/.");
+    let file = Mounted::bind(&root.path("t/d0/f5"), &root.path("t/hosts"));
+    let device = Mounted::bind("/dev/null".as_ref(), &root.path("t/null"));
+    let mounted = entries(&root.pack("/t/."));
+    drop((device, file, nodev));
+    assert!(packed == again);
+    let kind = |name: &str| mounted.iter().find(|entry| entry.0 == name).unwrap();
+    assert_eq!(kind("./hosts").3, b"xxxxx");
+    assert_eq!(kind("./null").1, Kind::CharacterDevice);
 }
 
 #[test]

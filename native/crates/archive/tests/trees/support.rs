@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use drayman_archive::{pack, unpack, Error, Options, Packing, Sink, Summary};
-use rustix::mount::{mount_bind, unmount, UnmountFlags};
+use rustix::mount::{mount_bind, mount_remount, unmount, MountFlags, UnmountFlags};
 
 /// What lies in a file beside the root.
 pub const SECRET: &str = "told to no one inside";
@@ -96,6 +96,13 @@ impl Mounted {
     pub fn bind(source: &Path, target: &Path) -> Mounted {
         mount_bind(source, target).unwrap();
         Mounted(target.to_path_buf())
+    }
+
+    /// A directory mounted on itself so that no device can be opened in it.
+    pub fn nodev(target: &Path) -> Mounted {
+        let mounted = Mounted::bind(target, target);
+        mount_remount(target, MountFlags::BIND | MountFlags::NODEV, "").unwrap();
+        mounted
     }
 }
 
