@@ -3,8 +3,8 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{
-    chmod, chownat, fchmod, fchown, fsetxattr, futimens, lsetxattr, openat, utimensat, AtFlags,
-    Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags,
+    chmod, chownat, fchmod, fchown, fsetxattr, fstat, futimens, lsetxattr, openat, utimensat,
+    AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags,
 };
 use rustix::io::{Errno, Result};
 
@@ -42,14 +42,22 @@ impl Unpacker<'_> {
         path: &[u8],
         entry: &Entry,
     ) -> std::result::Result<(), Error> {
+        let failed = |doing| move |errno| Error::system(doing, path, errno);
         let (uid, gid) = self.owner(entry)?;
-        fchown(file, Some(uid), Some(gid)).map_err(|errno| Error::system("lchown", path, errno))?;
+        // Most are as they are to be by now: a look is cheaper than two changes.
+        let stat = fstat(file).map_err(failed("stat"))?;
+        let owned = (stat.st_uid, stat.st_gid) == (uid.as_raw(), gid.as_raw());
+        if !owned {
+            fchown(file, Some(uid), Some(gid)).map_err(failed("lchown"))?;
+        }
         for (name, value) in settable(entry) {
             let result = fsetxattr(file, name, value, XattrFlags::empty());
-            tolerate(result).map_err(|errno| Error::system("setxattr", path, errno))?;
+            tolerate(result).map_err(failed("setxattr"))?;
         }
         let mode = Mode::from_raw_mode(entry.mode);
-        fchmod(file, mode).map_err(|errno| Error::system("chmod", path, errno))?;
+        if !owned || !entry.xattrs.is_empty() || Mode::from_raw_mode(stat.st_mode) != mode {
+            fchmod(file, mode).map_err(failed("chmod"))?;
+        }
         if entry.kind != Kind::Directory {
             let result = futimens(file, &timestamps(entry));
             result.map_err(|errno| Error::system("utimensat", path, errno))?;

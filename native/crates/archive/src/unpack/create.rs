@@ -18,8 +18,10 @@ use crate::tar::{Entry, Kind, Reader, Segment};
 
 /// How often the way is cleared for an entry when someone inside keeps putting things there.
 const ATTEMPTS: u32 = 16;
-/// Files are made closed to others; their mode comes when they are whole.
+/// Nodes are made closed to others; their mode comes with their owner.
 const PRIVATE: Mode = Mode::from_raw_mode(0o600);
+/// What a file has of its mode from the beginning: not what would let it run as its maker.
+const FIRST_MODE: Mode = Mode::from_raw_mode(0o777);
 
 /// What was found where an entry goes.
 enum Cleared {
@@ -181,8 +183,9 @@ impl Unpacker<'_> {
         let failed = |errno| Error::system("open", path, errno);
         let create =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(entry.mode) & FIRST_MODE;
         for _ in 0..ATTEMPTS {
-            match openat(parent, leaf, create, PRIVATE) {
+            match openat(parent, leaf, create, mode) {
                 Err(Errno::EXIST) => {}
                 result => return result.map_err(failed),
             }
