@@ -7,7 +7,7 @@ use rustix::fs::{seek, SeekFrom};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::looking::{has_holes, read_at, small, Content, Contents, Regular, GATHERED_BYTES};
+use super::looking::{has_holes, Content, Contents, Regular};
 use super::packer::{facts, Packer};
 use super::passing::each_piece;
 use super::DIGEST_RECORD;
@@ -36,38 +36,20 @@ impl Packer<'_> {
             self.packed_before(&header, &stat)?;
             return Ok(());
         }
-        let packed = match (regular.content, small(&stat)) {
-            (Content::Read(range), _) => {
+        let packed = match regular.content {
+            Content::Read(range) => {
                 self.small(&mut header, contents.get(range))?;
                 true
             }
-            (Content::Open(file), _) if self.packing.sparse && has_holes(&stat) => {
+            Content::Open(file) if self.packing.sparse && has_holes(&stat) => {
                 self.sparse(&file, &mut header)?
             }
-            (Content::Open(file), Some(size)) if !self.sink.ignores_content() => {
-                self.gather(&file, &mut header, size)?
-            }
-            (Content::Open(file), _) => self.send(&file, &mut header)?,
+            Content::Open(file) => self.send(&file, &mut header)?,
         };
         if packed {
             self.packed_before(&header, &stat)?;
         }
         Ok(())
-    }
-
-    /// Pack a small file; false when it cannot be read, and nothing of it was packed.
-    fn gather(&mut self, file: &OwnedFd, header: &mut Header<'_>, size: usize) -> io::Result<bool> {
-        let mut content = std::mem::take(&mut self.content);
-        content.resize(GATHERED_BYTES, 0);
-        let read = read_at(file, &mut content[..size], 0);
-        let readable = self.unless_gone(header.name, read).is_some();
-        let result = if readable {
-            self.small(header, &content[..size])
-        } else {
-            Ok(())
-        };
-        self.content = content;
-        result.map(|()| readable)
     }
 
     fn small(&mut self, header: &mut Header<'_>, content: &[u8]) -> io::Result<()> {

@@ -67,7 +67,7 @@ impl Contents {
         self.used = 0;
     }
 
-    /// Read a file; none when there is no room for it.
+    /// Read a file; none when there is no room left for it.
     fn read(&mut self, file: &OwnedFd, size: usize) -> Result<Option<Range<usize>>> {
         let range = self.used..self.used + size;
         let Some(room) = self.bytes.get_mut(range.clone()) else {
@@ -79,25 +79,28 @@ impl Contents {
     }
 }
 
+/// What is read while looking.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    pub small_files: bool,
+    /// Files with holes are left to be looked through.
+    pub sparse: bool,
+}
+
 /// Looks at files, and opens nothing but regular ones: some devices act on being opened.
 pub(super) struct Looker {
     reopener: Reopener,
-    /// Whether small files are read.
-    read: bool,
-    /// Whether files with holes are left to be looked through.
-    sparse: bool,
+    reading: Reading,
 }
 
 impl Looker {
-    pub(super) fn new(read: bool, sparse: bool) -> Result<Looker> {
-        Ok(Looker {
-            reopener: Reopener::new()?,
-            read,
-            sparse,
-        })
+    pub(super) fn new(reading: Reading) -> Result<Looker> {
+        let reopener = Reopener::new()?;
+        Ok(Looker { reopener, reading })
     }
 
-    pub(super) fn look(&self, named: &Named, contents: &mut Contents) -> Found {
+    /// Look at a name; none when there is no room left for its content.
+    pub(super) fn look(&self, named: &Named, contents: &mut Contents) -> Option<Found> {
         let leaf = &named.name[named.leaf..];
         if named.nodev && named.kind == FileType::RegularFile {
             // What is mounted on the name may be a device that can be opened.
@@ -109,7 +112,7 @@ impl Looker {
                 ResolveFlags::NO_XDEV,
             );
             if let Ok(file) = opened {
-                return self.opened(file, contents).unwrap_or_else(Found::Gone);
+                return self.opened(file, contents).unwrap_or_else(gone);
             }
         }
         openat(&named.directory, leaf, FOUND, Mode::empty())
@@ -117,60 +120,72 @@ impl Looker {
                 let stat = fstat(&found)?;
                 self.look_at(&found, stat, contents)
             })
-            .unwrap_or_else(Found::Gone)
+            .unwrap_or_else(gone)
     }
 
-    /// Look at what an `O_PATH` descriptor stands for.
+    /// Whether a file stays open that will take a while: a survey is soon through with any.
+    pub(super) fn stops_at(&self, found: &Found) -> bool {
+        let Found::Regular(regular) = found else {
+            return false;
+        };
+        self.reading.small_files && matches!(regular.content, Content::Open(_))
+    }
+
+    /// Look at what an `O_PATH` descriptor stands for; none as above.
     pub(super) fn look_at(
         &self,
         found: &OwnedFd,
         stat: Stat,
         contents: &mut Contents,
-    ) -> Result<Found> {
+    ) -> Result<Option<Found>> {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {
-                let file = self
-                    .reopener
-                    .open(found, OFlags::RDONLY | OFlags::NONBLOCK)?;
-                self.opened(file, contents)
+                let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+                self.opened(self.reopener.open(found, flags)?, contents)
             }
             FileType::Symlink => {
                 let target = readlinkat(found, "", Vec::new())?;
-                Ok(Found::Symlink(stat, target.into_bytes()))
+                Ok(Some(Found::Symlink(stat, target.into_bytes())))
             }
             FileType::Directory => Err(Errno::ISDIR),
-            _ => Ok(Found::Special(stat)),
+            _ => Ok(Some(Found::Special(stat))),
         }
     }
 
     /// Only what the open file says is told of it.
-    fn opened(&self, file: OwnedFd, contents: &mut Contents) -> Result<Found> {
+    fn opened(&self, file: OwnedFd, contents: &mut Contents) -> Result<Option<Found>> {
         let stat = fstat(&file)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {}
             FileType::Directory => return Err(Errno::ISDIR),
-            _ => return Ok(Found::Special(stat)),
+            _ => return Ok(Some(Found::Special(stat))),
         }
         let capability = capability(&file);
-        let read = match small(&stat) {
-            Some(size) if self.read && !(self.sparse && has_holes(&stat)) => {
-                contents.read(&file, size)?
-            }
-            _ => None,
+        let content = match self.to_be_read(&stat) {
+            None => Content::Open(file),
+            Some(size) => match contents.read(&file, size)? {
+                None => return Ok(None),
+                Some(range) => Content::Read(range),
+            },
         };
-        Ok(Found::Regular(Regular {
+        Ok(Some(Found::Regular(Regular {
             stat,
             capability,
-            content: read.map_or(Content::Open(file), Content::Read),
-        }))
+            content,
+        })))
+    }
+
+    fn to_be_read(&self, stat: &Stat) -> Option<usize> {
+        let size = usize::try_from(stat.st_size).ok()?;
+        let left = self.reading.sparse && has_holes(stat);
+        (self.reading.small_files && size <= GATHERED_BYTES && !left).then_some(size)
     }
 }
 
-/// The size of a file that is small.
-pub(super) fn small(stat: &Stat) -> Option<usize> {
-    usize::try_from(stat.st_size)
-        .ok()
-        .filter(|size| *size <= GATHERED_BYTES)
+// In the shape of its callers' results.
+#[allow(clippy::unnecessary_wraps)]
+fn gone(errno: Errno) -> Option<Found> {
+    Some(Found::Gone(errno))
 }
 
 pub(super) fn has_holes(stat: &Stat) -> bool {
@@ -179,7 +194,7 @@ pub(super) fn has_holes(stat: &Stat) -> bool {
 }
 
 /// Fill the buffer from the file; zeros for what it has lost since.
-pub(super) fn read_at(file: &OwnedFd, buffer: &mut [u8], offset: u64) -> Result<()> {
+fn read_at(file: &OwnedFd, buffer: &mut [u8], offset: u64) -> Result<()> {
     let mut filled = 0;
     while filled < buffer.len() {
         match pread(file, &mut buffer[filled..], offset + filled as u64) {

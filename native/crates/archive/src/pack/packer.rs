@@ -7,7 +7,7 @@ use rustix::fs::{major, minor, FileType, Stat};
 use rustix::io::Errno;
 
 use super::ahead::{Ahead, Seen};
-use super::looking::{Contents, Found, Looker, GATHERED_BYTES};
+use super::looking::{Contents, Found, Looker, Reading, GATHERED_BYTES};
 use super::walk::{Entered, Walk};
 use super::{Packed, Packing, Sink};
 use crate::header::{Header, BLOCK_BYTES};
@@ -16,8 +16,6 @@ pub(super) struct Packer<'s> {
     pub sink: &'s mut dyn Sink,
     pub packing: &'s Packing,
     pub packed: Packed,
-    /// Where files are read that were not read ahead.
-    pub content: Vec<u8>,
     /// The directories on the way down: the header of each, while nothing in it was packed and
     /// it is not wanted for itself.
     frames: Vec<Option<Vec<u8>>>,
@@ -32,7 +30,6 @@ impl<'s> Packer<'s> {
             sink,
             packing,
             packed: Packed::default(),
-            content: Vec::new(),
             frames: Vec::new(),
             seen: HashMap::new(),
             encoded: Vec::new(),
@@ -43,28 +40,37 @@ impl<'s> Packer<'s> {
     /// own), and what is in it.
     pub(super) fn tree(&mut self, top: OwnedFd, stat: Stat, name: Vec<u8>) -> io::Result<()> {
         let walk = Walk::new(&self.packing.selection, top, stat, name);
-        let mut ahead = Ahead::new(walk, !self.sink.ignores_content(), self.packing.sparse);
-        while let Some(looked) = ahead.next()? {
-            for seen in looked.seen {
+        let mut ahead = Ahead::new(walk, self.reading())?;
+        let mut next = ahead.next(None)?;
+        while let Some(mut batch) = next {
+            for seen in batch.seen.drain(..) {
                 match seen {
                     Seen::Entered(entered) => self.enter(&entered)?,
                     Seen::Left => drop(self.frames.pop()),
-                    Seen::File(name, found) => self.entry(&name, found, &looked.contents)?,
+                    Seen::File(name, found) => self.entry(&name, found, &batch.contents)?,
                 }
             }
-            ahead.reuse(looked.contents);
+            next = ahead.next(Some(batch))?;
         }
         Ok(())
     }
 
     /// Pack what is no directory, found as an `O_PATH` descriptor.
     pub(super) fn file(&mut self, found: &OwnedFd, stat: Stat, name: &[u8]) -> io::Result<()> {
-        let looker = Looker::new(!self.sink.ignores_content(), self.packing.sparse)?;
+        let looker = Looker::new(self.reading())?;
         let mut contents = Contents::new(GATHERED_BYTES);
-        let found = looker
-            .look_at(found, stat, &mut contents)
-            .unwrap_or_else(Found::Gone);
-        self.entry(name, found, &contents)
+        let found = looker.look_at(found, stat, &mut contents);
+        match found.unwrap_or_else(|errno| Some(Found::Gone(errno))) {
+            Some(found) => self.entry(name, found, &contents),
+            None => Ok(()),
+        }
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
+            small_files: !self.sink.ignores_content(),
+            sparse: self.packing.sparse,
+        }
     }
 
     /// Go into a directory. Its header goes out now, or when something in it does.

@@ -236,7 +236,11 @@ fn a_tree_without_devices_is_packed_as_any_other() {
     for number in 0..500 {
         let directory = root.path(&format!("t/d{}", number / 7));
         fs::create_dir_all(&directory).unwrap();
-        fs::write(directory.join(format!("f{number}")), vec![b'x'; number]).unwrap();
+        fs::write(
+            directory.join(format!("f{number}")),
+            vec![b'x'; number * 300],
+        )
+        .unwrap();
     }
     fs::write(root.path("t/hosts"), "").unwrap();
     fs::write(root.path("t/null"), "").unwrap();
@@ -249,7 +253,7 @@ fn a_tree_without_devices_is_packed_as_any_other() {
     drop((device, file, nodev));
     assert!(packed == again);
     let kind = |name: &str| mounted.iter().find(|entry| entry.0 == name).unwrap();
-    assert_eq!(kind("./hosts").3, b"xxxxx");
+    assert_eq!(kind("./hosts").3, vec![b'x'; 1500]);
     assert_eq!(kind("./null").1, Kind::CharacterDevice);
 }
 
