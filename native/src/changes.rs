@@ -4,14 +4,13 @@ use std::os::unix::ffi::OsStringExt;
 
 use drayman_changes::{Change, Error, Marks, Question};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::errors::{raise, Kind};
 
 fn to_python(error: &Error) -> PyErr {
     raise(Kind::System, error)
 }
-
-type PyChange = (OsString, u8, Option<(u32, u64)>);
 
 #[pyfunction]
 #[pyo3(signature = (upper, lower, *, facts = false, since_ns = None))]
@@ -21,12 +20,12 @@ fn changes(
     lower: Vec<OsString>,
     facts: bool,
     since_ns: Option<i64>,
-) -> PyResult<Vec<PyChange>> {
+) -> PyResult<Bound<'_, PyBytes>> {
     let (upper, lower) = (upper.into_vec(), paths(lower));
     let question = Question { facts, since_ns };
-    let found =
-        py.detach(|| drayman_changes::changes(&upper, &lower, Marks::of_this_process(), question));
-    listed(found)
+    told(py, || {
+        drayman_changes::changes(&upper, &lower, Marks::of_this_process(), question)
+    })
 }
 
 #[pyfunction]
@@ -37,28 +36,29 @@ fn changes_between(
     new: Vec<OsString>,
     facts: bool,
     since_ns: Option<i64>,
-) -> PyResult<Vec<PyChange>> {
+) -> PyResult<Bound<'_, PyBytes>> {
     let (old, new) = (paths(old), paths(new));
     let question = Question { facts, since_ns };
-    let found = py.detach(|| {
+    told(py, || {
         drayman_changes::changes_between(&old, &new, Marks::of_this_process(), question)
-    });
-    listed(found)
+    })
 }
 
 fn paths(given: Vec<OsString>) -> Vec<Vec<u8>> {
     given.into_iter().map(OsString::into_vec).collect()
 }
 
-fn listed(found: Result<Vec<Change>, Error>) -> PyResult<Vec<PyChange>> {
-    let listed = |change: Change| {
-        let facts = change
-            .facts
-            .map(|facts| (facts.type_bits, facts.size_bytes));
-        (OsString::from_vec(change.path), change.kind as u8, facts)
-    };
-    let found = found.map_err(|error| to_python(&error))?;
-    Ok(found.into_iter().map(listed).collect())
+/// Find changes and write them down, both without the interpreter: tens of thousands would
+/// be slower to make into objects than to find.
+fn told(
+    py: Python<'_>,
+    find: impl FnOnce() -> Result<Vec<Change>, Error> + Send,
+) -> PyResult<Bound<'_, PyBytes>> {
+    let document = py
+        .detach(|| find().map(|found| drayman_changes::document(&found)))
+        .map_err(|error| to_python(&error))?
+        .map_err(|error| raise(Kind::System, error))?;
+    Ok(PyBytes::new(py, &document))
 }
 
 #[pyfunction]

@@ -161,20 +161,18 @@ def archive_check(root_fd: int, path: str) -> None:
 
 # ---------------------------------------------------------------- changes
 
-# A path, a kind (0 modified, 1 added, 2 deleted), and where they were asked for, and the file is
-# there, its type (the bits of S_IFMT) and size in bytes.
-_Change = tuple[str, int, tuple[int, int] | None]
-
 def changes(
     upper: str, lower: list[str], *, facts: bool = False, since_ns: int | None = None
-) -> list[_Change]:
-    """What a container changed, from its upper directory alone, sorted by path. ``lower``: the
-    layers below, topmost first. ``since_ns``: only what changed then or later, in nanoseconds
-    since 1970, by the inodes' own times."""
+) -> bytes:
+    """What a container changed, from its upper directory alone, as the API's JSON document:
+    ``[{"Path", "Kind"}]``, sorted by path; ``null`` when nothing did. ``lower``: the layers
+    below, topmost first. ``facts``: also ``Type`` and ``Size`` in bytes of what is there.
+    ``since_ns``: only what changed then or later, in nanoseconds since 1970, by the inodes' own
+    times."""
 
 def changes_between(
     old: list[str], new: list[str], *, facts: bool = False, since_ns: int | None = None
-) -> list[_Change]:
+) -> bytes:
     """What makes one tree of another, each given as its layers, topmost first; as `changes`."""
 
 def tree_size_bytes(path: str) -> int:

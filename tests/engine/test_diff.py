@@ -33,6 +33,12 @@ def test_an_unchanged_container_has_no_changes(engine_server: EngineServer) -> N
     assert engine_server.api("GET", f"/containers/{container}/changes") == (200, None)
 
 
+def test_a_name_that_is_no_text_is_listed(engine_server: EngineServer) -> None:
+    container = engine_server.running()
+    engine_server.docker("exec", container, "sh", "-c", r"touch /$(printf 'a\377')")
+    assert changes(engine_server, container) == [{"Path": "/a\ufffd", "Kind": ADDED}]
+
+
 def test_sizes_and_types_are_told_where_they_are_asked_for(engine_server: EngineServer) -> None:
     container = engine_server.running()
     script = "echo 12345 >/root/file; ln -s file /root/link; mkfifo /root/pipe; rm /bin/yes"

@@ -164,10 +164,8 @@ class MonitorBackend(Protocol):
     async def container_top(self, name: str, ps_args: str) -> dict[str, Any]:
         """``{"Titles": […], "Processes": [[…]]}``."""
 
-    async def container_changes(
-        self, name: str, options: ChangeOptions
-    ) -> list[dict[str, Any]] | None:
-        """``[{"Path", "Kind"}]``, sorted by path; None when nothing changed."""
+    async def container_changes(self, name: str, options: ChangeOptions) -> bytes:
+        """The document ``[{"Path", "Kind"}]``, sorted by path; ``null`` when nothing changed."""
 
     async def container_logs(self, name: str, options: LogOptions) -> Download:
         """The log, framed unless the container has a terminal."""
@@ -221,9 +219,7 @@ class ImageBackend(Protocol):
     async def image_history(self, name: str) -> list[dict[str, Any]]:
         """The documents of ``GET /images/{name}/history``."""
 
-    async def image_changes(
-        self, name: str, to: str, options: ChangeOptions
-    ) -> list[dict[str, Any]] | None:
+    async def image_changes(self, name: str, to: str, options: ChangeOptions) -> bytes:
         """What makes the image ``to`` of the named one; as ``container_changes``."""
 
     async def image_tag(self, name: str, repository: str, tag: str) -> None:

@@ -43,7 +43,8 @@ async def changes(call: Call) -> Response:
     if not call.text("to"):
         raise InvalidParameter("bad parameter: to cannot be empty")
     options = change_options(call)
-    return Json(await call.backend.image_changes(call.name, call.text("to"), options))
+    found = await call.backend.image_changes(call.name, call.text("to"), options)
+    return Response(found, media_type=Json.media_type)
 
 
 async def tag(call: Call) -> Response:

@@ -51,7 +51,8 @@ async def top(call: Call) -> Response:
 
 async def changes(call: Call) -> Response:
     """``GET /containers/{name}/changes``. Beyond Docker's: ``size``, ``since``."""
-    return Json(await call.backend.container_changes(call.name, change_options(call)))
+    found = await call.backend.container_changes(call.name, change_options(call))
+    return Response(found, media_type=Json.media_type)
 
 
 def change_options(call: Call) -> ChangeOptions:

@@ -196,9 +196,7 @@ class Engine:
     async def container_top(self, name: str, ps_args: str) -> dict[str, Any]:
         return await self._verbs.top.list(name, ps_args)
 
-    async def container_changes(
-        self, name: str, options: ChangeOptions
-    ) -> list[dict[str, Any]] | None:
+    async def container_changes(self, name: str, options: ChangeOptions) -> bytes:
         return await self._verbs.changes.container(name, options)
 
     async def container_logs(self, name: str, options: LogOptions) -> Download:
@@ -239,9 +237,7 @@ class Engine:
     async def image_history(self, name: str) -> list[dict[str, Any]]:
         return await self._verbs.context.images.image_history(name)
 
-    async def image_changes(
-        self, name: str, to: str, options: ChangeOptions
-    ) -> list[dict[str, Any]] | None:
+    async def image_changes(self, name: str, to: str, options: ChangeOptions) -> bytes:
         return await self._verbs.changes.images(name, to, options)
 
     async def image_tag(self, name: str, repository: str, tag: str) -> None:

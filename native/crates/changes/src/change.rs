@@ -72,7 +72,8 @@ pub(crate) fn changed_ns(stat: &Stat) -> i64 {
 
 /// Sort, and list the directories above a change that are not listed themselves.
 pub(crate) fn with_parents(mut found: Vec<Change>, question: Question) -> Vec<Change> {
-    found.sort_unstable();
+    // A sorted run of each thread's, which this sort merges.
+    found.sort();
     let mut above = BTreeSet::new();
     let mut last: &[u8] = b"";
     for change in &found {
@@ -103,7 +104,7 @@ pub(crate) fn with_parents(mut found: Vec<Change>, question: Question) -> Vec<Ch
         })
         .collect();
     found.extend(above);
-    // Two sorted runs, which this one merges.
+    // Again two sorted runs.
     found.sort();
     found
 }

@@ -4,9 +4,11 @@ use std::ffi::OsStr;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use rustix::fs::{open, openat2, statat, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{
+    open, openat2, statat, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat,
+};
 use rustix::io::Errno;
 
 use crate::marks::{DirectoryMarks, Marks};
@@ -25,7 +27,7 @@ pub(crate) struct Layers {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub layer: usize,
-    pub path: Rc<[u8]>,
+    pub path: Arc<[u8]>,
 }
 
 /// A directory of a layer, opened, with what it says of the layers below.
@@ -34,6 +36,9 @@ pub(crate) struct Directory {
     pub fd: OwnedFd,
     pub marks: DirectoryMarks,
 }
+
+/// What one call lists of a directory: all of most.
+const LISTING_BYTES: usize = 32 << 10;
 
 /// What opening a place as a directory ended in.
 pub(crate) enum Opened {
@@ -157,9 +162,12 @@ impl Directory {
         }
     }
 
+    /// All names, with the types told along; to be asked once, for it reads on.
     pub(crate) fn names(&self) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
         let mut names = Vec::new();
-        for entry in Dir::read_from(&self.fd)? {
+        let mut buffer = Vec::with_capacity(LISTING_BYTES);
+        let mut listing = RawDir::new(&self.fd, buffer.spare_capacity_mut());
+        while let Some(entry) = listing.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {

@@ -6,14 +6,17 @@
 mod attributes;
 mod change;
 mod compare;
+mod document;
 mod error;
 mod layer;
 mod marks;
 mod merged;
+mod share;
 mod size;
 mod walk;
 
 pub use change::{Change, Facts, Kind, Question};
+pub use document::document;
 pub use error::Error;
 pub use marks::Marks;
 pub use size::tree_size_bytes;

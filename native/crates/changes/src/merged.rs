@@ -1,5 +1,5 @@
 //! A directory as overlayfs shows it: those of several layers, one over the other.
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fs::{fstat, FileType, Stat};
 use rustix::io::Errno;
@@ -13,7 +13,7 @@ const REDIRECTS_MAX: usize = 16;
 /// Where a merged directory may be found: a name in each of these, topmost first.
 #[derive(Clone)]
 pub(crate) struct Child {
-    pub parents: Rc<[Place]>,
+    pub parents: Arc<[Place]>,
     pub name: Vec<u8>,
 }
 
@@ -61,7 +61,7 @@ impl Merged {
     pub(crate) fn redirected(
         layers: &Layers,
         top: Directory,
-        below: &Rc<[Place]>,
+        below: &Arc<[Place]>,
     ) -> Result<Self, Errno> {
         let mut directories = vec![top];
         follow(layers, below, &mut directories, REDIRECTS_MAX)?;
@@ -82,7 +82,7 @@ impl Merged {
         Ok(true)
     }
 
-    pub(crate) fn places(&self) -> Rc<[Place]> {
+    pub(crate) fn places(&self) -> Arc<[Place]> {
         self.directories
             .iter()
             .map(|one| one.place.clone())
@@ -131,7 +131,7 @@ impl Merged {
 fn root_places(layers: &Layers, from: usize) -> impl Iterator<Item = Place> {
     layers.from(from).map(|layer| Place {
         layer,
-        path: Rc::default(),
+        path: Arc::default(),
     })
 }
 
@@ -169,7 +169,7 @@ fn gather(
 /// same parents, or a path from the roots of all layers below it.
 fn follow(
     layers: &Layers,
-    below: &Rc<[Place]>,
+    below: &Arc<[Place]>,
     directories: &mut Vec<Directory>,
     redirects_left: usize,
 ) -> Result<(), Errno> {

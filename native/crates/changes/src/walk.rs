@@ -1,6 +1,7 @@
 //! The walk through a tree of today beside that of before.
 use std::collections::HashSet;
-use std::rc::Rc;
+use std::mem;
+use std::sync::Arc;
 
 use rustix::fs::{fstat, FileType, Stat};
 use rustix::io::Errno;
@@ -10,6 +11,7 @@ use crate::compare::{capability, stats_differ};
 use crate::layer::{join, Directory, Held, Layers, Opened, Place};
 use crate::marks::Marks;
 use crate::merged::{Child, Merged, Shown};
+use crate::share::{share, CROWD};
 use crate::Error;
 
 /// Tell what an upper directory changes over the layers below (topmost first), sorted by path.
@@ -24,7 +26,8 @@ pub fn changes(
     question: Question,
 ) -> Result<Vec<Change>, Error> {
     let paths = std::iter::once(upper).chain(lower.iter().map(Vec::as_slice));
-    let mut walk = Walk::new(Layers::open(paths, marks)?, question);
+    let layers = Layers::open(paths, marks)?;
+    let mut walk = Walk::new(&layers, question);
     walk.upper_root().map_err(Error::at(b"/"))?;
     walk.finish()
 }
@@ -39,15 +42,16 @@ pub fn changes_between(
 ) -> Result<Vec<Change>, Error> {
     let paths = new.iter().chain(old).map(Vec::as_slice);
     let layers = Layers::open(paths, marks)?.parted_at(new.len());
-    let mut walk = Walk::new(layers, question);
+    let mut walk = Walk::new(&layers, question);
     walk.roots_apart(new.len()).map_err(Error::at(b"/"))?;
     walk.finish()
 }
 
-struct Walk {
-    layers: Layers,
+struct Walk<'a> {
+    layers: &'a Layers,
     question: Question,
     found: Vec<Change>,
+    /// Directories by the path they are listed under.
     pending: Vec<(Vec<u8>, Sides)>,
 }
 
@@ -58,7 +62,7 @@ enum Sides {
     Over {
         upper: Place,
         name: Vec<u8>,
-        below: Rc<[Place]>,
+        below: Arc<[Place]>,
         at: Option<usize>,
     },
     /// Two that have nothing to do with one another.
@@ -69,8 +73,8 @@ enum Sides {
     },
 }
 
-impl Walk {
-    fn new(layers: Layers, question: Question) -> Self {
+impl<'a> Walk<'a> {
+    fn new(layers: &'a Layers, question: Question) -> Self {
         Self {
             layers,
             question,
@@ -80,18 +84,40 @@ impl Walk {
     }
 
     fn finish(mut self) -> Result<Vec<Change>, Error> {
-        while let Some((path, sides)) = self.pending.pop() {
+        self.until(CROWD)?;
+        let (layers, question) = (self.layers, self.question);
+        let parts = share(mem::take(&mut self.pending), |take| {
+            let mut walk = Self::new(layers, question);
+            while let Some(directory) = take() {
+                walk.pending.push(directory);
+                walk.until(usize::MAX)?;
+            }
+            walk.found.sort_unstable();
+            Ok(walk.found)
+        });
+        for part in parts {
+            self.found.extend(part?);
+        }
+        Ok(with_parents(self.found, question))
+    }
+
+    /// Look into directories until none is pending, or a crowd.
+    fn until(&mut self, crowd: usize) -> Result<(), Error> {
+        while self.pending.len() < crowd {
+            let Some((path, sides)) = self.pending.pop() else {
+                break;
+            };
             self.directory(&path, sides).map_err(Error::at(&path))?;
         }
-        Ok(with_parents(self.found, self.question))
+        Ok(())
     }
 
     fn upper_root(&mut self) -> Result<(), Errno> {
         let place = Place {
             layer: 0,
-            path: Rc::default(),
+            path: Arc::default(),
         };
-        let old = Merged::roots(&self.layers, 1)?;
+        let old = Merged::roots(self.layers, 1)?;
         match self.layers.directory(&place)? {
             Opened::Directory(upper) => self.over(b"", &upper, &old),
             _ => Err(Errno::NOENT),
@@ -99,15 +125,15 @@ impl Walk {
     }
 
     fn roots_apart(&mut self, old_from: usize) -> Result<(), Errno> {
-        let new = Merged::roots(&self.layers, 0)?;
-        let old = Merged::roots(&self.layers, old_from)?;
+        let new = Merged::roots(self.layers, 0)?;
+        let old = Merged::roots(self.layers, old_from)?;
         self.apart(b"", &new, &old, i64::MIN)
     }
 
     fn directory(&mut self, path: &[u8], sides: Sides) -> Result<(), Errno> {
         let (upper, name, below, at) = match sides {
             Sides::Apart { new, old, moved_ns } => {
-                let new = Merged::open(&self.layers, &new)?;
+                let new = Merged::open(self.layers, &new)?;
                 let old = self.open_old(old)?;
                 return self.apart(path, &new, &old, moved_ns);
             }
@@ -132,7 +158,7 @@ impl Walk {
         // What came into being with the directory bears its own, older time.
         let moved_ns = changed_ns(&fstat(&upper.fd)?);
         let new = if upper.marks.redirect.is_some() {
-            Merged::redirected(&self.layers, upper, &below)?
+            Merged::redirected(self.layers, upper, &below)?
         } else {
             Merged {
                 directories: vec![upper],
@@ -144,7 +170,7 @@ impl Walk {
     fn open_old(&self, child: Option<Child>) -> Result<Merged, Errno> {
         child.map_or_else(
             || Ok(Merged::empty()),
-            |child| Merged::open(&self.layers, &child),
+            |child| Merged::open(self.layers, &child),
         )
     }
 
@@ -152,7 +178,7 @@ impl Walk {
     fn over(&mut self, path: &[u8], upper: &Directory, old: &Merged) -> Result<(), Errno> {
         let below = old.places();
         for (name, told) in upper.names()? {
-            let was = old.lookup(&self.layers, &name, None)?;
+            let was = old.lookup(self.layers, &name, None)?;
             let (held, stat) = upper.held(&name, Some(told), self.layers.marks)?;
             match held {
                 Held::Nothing => continue,
@@ -218,8 +244,8 @@ impl Walk {
         (new, old): (&Merged, &Merged),
         moved_ns: i64,
     ) -> Result<(), Errno> {
-        let was = old.lookup(&self.layers, name, None)?;
-        let Some(is) = new.lookup(&self.layers, name, told)? else {
+        let was = old.lookup(self.layers, name, None)?;
+        let Some(is) = new.lookup(self.layers, name, told)? else {
             if was.is_some() {
                 self.note(path, name, Kind::Deleted, None, moved_ns);
             }

@@ -51,6 +51,30 @@ fn nothing_changed_is_nothing_listed() {
 }
 
 #[test]
+fn a_tree_wide_enough_for_threads() {
+    let each = |deeds: &dyn Fn(u32) -> [Deed; 3]| (0..100).flat_map(deeds).collect::<Vec<_>>();
+    let old = each(&|n| {
+        [
+            make(&format!("{n}/sub")),
+            write(&format!("{n}/sub/f"), 1),
+            write(&format!("{n}/g"), 1),
+        ]
+    });
+    let new = each(&|n| {
+        [
+            write(&format!("{n}/sub/new"), 2),
+            Remove(format!("{n}/sub/f").into()),
+            write(&format!("{n}/g"), 2),
+        ]
+    });
+    if rustix::process::geteuid().is_root() {
+        let (found, expected) = both(&[old, new], Options::default());
+        assert_eq!(listed(&found), listed(&expected));
+        assert_eq!(found.len(), 500);
+    }
+}
+
+#[test]
 fn a_directory_made_anew_hides_the_old_content() {
     let old = [make("a/sub"), write("a/f", 1), write("a/g", 1)];
     let new = [
