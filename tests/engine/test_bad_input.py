@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from tests.api.client import Client
 from tests.engine.engines import EngineServer, until
+from tests.engine.holdings import connections, held
 
 PING = b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n"
 JSON = b"Host: d\r\nContent-Type: application/json\r\n"
@@ -54,20 +53,6 @@ def unharmed(engine_server: EngineServer, box: str) -> Iterator[None]:
 
     until(no_more, lambda: f"{before} became {held(engine_server)}")
     assert "Traceback" not in engine_server.log.read_text()
-
-
-def connections(engine: EngineServer) -> int:
-    """How many clients are connected (unix(7) shows no more than "03" for that)."""
-    connected = ["03", str(engine.socket_path)]
-    lines = Path("/proc/net/unix").read_text().splitlines()
-    return sum(line.split()[5::2] == connected for line in lines)
-
-
-def held(engine: EngineServer) -> dict[str, int]:
-    """How much an engine holds of what could be left behind."""
-    places = ("root/tmp", "root/containers", "root/layers", "root/volumes", "run/c")
-    counts = {place: len(os.listdir(engine.place / place)) for place in places}
-    return {**counts, "descriptors": len(os.listdir(f"/proc/{engine.process.pid}/fd"))}
 
 
 def client(engine: EngineServer) -> Client:

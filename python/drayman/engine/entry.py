@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -81,11 +83,17 @@ class Entry:
         """Replace fields of the state, in one step."""
         self.record = replace(self.record, state=replace(self.record.state, **fields))
 
-    async def vacated(self) -> None:
-        """Wait until nobody has the container's files mounted; the caller holds the lock,
-        which keeps newcomers out."""
-        await self.gate.free()
-        await self.left()
+    @contextlib.asynccontextmanager
+    async def vacated(self) -> AsyncIterator[None]:
+        """The lock, which keeps newcomers out, once nobody has the container's files mounted.
+        That can take as long as some client likes, so it is waited for without the lock."""
+        while True:
+            await self.gate.free()
+            async with self.lock:
+                if self.gate.is_free:
+                    await self.left()
+                    yield
+                    return
 
     async def left(self) -> None:
         """Wait until the shim of the last run is gone, for a while at most."""

@@ -75,6 +75,7 @@ class Removing:
             entry.waits.removed(Outcome(record.state.exit_code, str(error)))
             raise System(f"cannot remove container {record.id}: {error}") from None
         self._context.containers.discard(entry)
+        entry.gate.remove()
         if volumes:
             await self._context.volumes.release(record)
         self._context.announce.container(record, "destroy")

@@ -41,15 +41,16 @@ class Starting:
         entry = self._context.containers.find(name)
         await entry.arrivals.settled()
         async with entry.lock:
-            self._context.present(entry, name)
-            follow(entry.record, "start")
+            self._check(entry, name)
+        async with entry.vacated():
+            self._check(entry, name)
             entry.back_off_s = 0.0
             entry.change(restart_count=0, manually_stopped=False)
             await self.launch(entry)
 
     async def again(self, entry: Entry) -> None:
         """Start it once more because its policy says so; no error is left to a client."""
-        async with entry.lock:
+        async with entry.vacated():
             if entry.state.status != "restarting":
                 return
             try:
@@ -59,9 +60,12 @@ class Starting:
                 await self._context.save(entry.record)
                 raise
 
+    def _check(self, entry: Entry, name: str) -> None:
+        self._context.present(entry, name)
+        follow(entry.record, "start")
+
     async def launch(self, entry: Entry) -> None:
-        """Start the process; the caller holds the lock and knows that it may."""
-        await entry.vacated()
+        """Start the process; the caller has it vacated and knows that it may."""
         entry.policy_off = False
         try:
             attachment = await self._context.networks.attach(entry.record)
