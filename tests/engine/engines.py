@@ -27,6 +27,7 @@ from drayman.runtime.host import Host
 CGROUP_PARENT = "drayman-test-engine"
 TIMEOUT_S = 20.0
 POLL_S = 0.01
+OPEN_FILES = 1024
 
 
 class EngineServer:
@@ -64,7 +65,11 @@ class EngineServer:
             "LISTEN_FDS": "1",
         }
         number = self._listener.fileno()
-        script = f'exec 3<&{number}; LISTEN_PID=$$ exec "$0" -m drayman serve -H fd://'
+        # As few files as a service may open that asks for no more.
+        script = (
+            f"ulimit -Sn {OPEN_FILES}; exec 3<&{number};"
+            ' LISTEN_PID=$$ exec "$0" -m drayman serve -H fd://'
+        )
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 ["bash", "-c", script, sys.executable],

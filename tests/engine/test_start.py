@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.engines import EngineServer, until
+from tests.engine.engines import OPEN_FILES, EngineServer, until
 
 
 def start(engine: EngineServer, container: str) -> tuple[int, Any]:
@@ -18,6 +19,16 @@ def test_a_second_start_is_304(engine_server: EngineServer) -> None:
     state = engine_server.state(container)
     assert (state["Status"], state["Running"]) == ("running", True)
     assert state["Pid"] > 0
+
+
+def test_the_engine_may_open_more_files_than_a_container(engine_server: EngineServer) -> None:
+    container = engine_server.running()
+    limits = Path(f"/proc/{engine_server.process.pid}/limits").read_text()
+    soft, hard = next(line for line in limits.splitlines() if "open files" in line).split()[3:5]
+    assert soft == hard != str(OPEN_FILES)
+    for command in ("exec", container), ("run", "--rm", "--network", "none", "busybox"):
+        told = engine_server.docker(*command, "sh", "-c", "ulimit -Sn; ulimit -Hn")
+        assert told.stdout.decode().split() == [str(OPEN_FILES), hard]
 
 
 def test_a_paused_container_is_409(engine_server: EngineServer) -> None:

@@ -13,7 +13,7 @@ from tests.unit.runtime_plans import ID, V1, host, plan
 from drayman.errors import InvalidParameter, System
 from drayman.model.container import DeviceMapping, ThrottleDevice, Ulimit
 from drayman.model.mount import BindOptions, Mount, MountPoint, TmpfsOptions
-from drayman.runtime import capabilities, spec, tmpfs
+from drayman.runtime import capabilities, resources, spec, tmpfs
 from drayman.runtime.plan import Joined
 from drayman.runtime.users import User
 
@@ -264,6 +264,14 @@ def test_rlimits() -> None:
     ]
     with pytest.raises(InvalidParameter, match="invalid ulimit type: nope"):
         composed(ulimits=[Ulimit(name="nope")])
+
+
+def test_the_engines_own_limit_of_open_files_is_not_the_containers() -> None:
+    raised = host(open_files=(1024, -1))
+    inherited = {"type": "RLIMIT_NOFILE", "hard": 2**64 - 1, "soft": 1024}
+    assert resources.rlimits(None, raised) == [inherited]
+    chosen = [Ulimit(name="nofile", soft=1, hard=2)]
+    assert resources.rlimits(chosen, raised) == resources.rlimits(chosen, host())
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from drayman.engine.views import Views
 from drayman.engine.volumes import Volumes
 from drayman.engine.wait import Waiting
 from drayman.network.bridge import BridgeDriver
-from drayman.runtime.host import Host
+from drayman.runtime.host import Host, allow_open_files
 from drayman.storage.layers import Layers
 from drayman.storage.paths import Paths
 
@@ -113,10 +113,12 @@ def _context(config: Config) -> Context:
     containers = Containers()
     events = Events()
     images = Images(paths, store, events, Layers(paths), containers.of_image)
+    host = Host.detect()
+    allow_open_files()
     return Context(
         config=config,
         paths=paths,
-        host=Host.detect(),
+        host=host,
         store=store,
         events=events,
         announce=Announcer(events),

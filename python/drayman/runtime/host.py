@@ -55,6 +55,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: tuple[str, ...] = KNOWN
     # The highest ulimits that the engine may set, by name; empty where it may set any.
     hard_limits: dict[str, int] = {}
+    # What programs may open, soft and hard, where the engine itself may open more.
+    open_files: tuple[int, int] | None = None
     seccomp: bool = True
     apparmor: bool = False
     selinux: bool = False
@@ -87,6 +89,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
             memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             capabilities=capabilities,
             hard_limits={} if "CAP_SYS_RESOURCE" in capabilities else hard_limits(),
+            open_files=open_files(),
             seccomp="Seccomp" in status,
             apparmor=_read("/sys/module/apparmor/parameters/enabled").startswith("Y"),
             selinux=os.path.exists("/sys/fs/selinux/enforce"),
@@ -154,6 +157,20 @@ def hard_limits() -> dict[str, int]:
         if name.startswith("RLIMIT_")
     }
     return {name: limit for name, limit in found.items() if limit != resource.RLIM_INFINITY}
+
+
+def open_files() -> tuple[int, int] | None:
+    """The limits of open files that this process was started with; None where it may open as
+    many as it can ever be allowed to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == hard else (soft, hard)
+
+
+def allow_open_files() -> None:
+    """Let this process open what it may: each container and each client takes some, and a
+    service is often started with no more than 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def thermal_paths(cpus: Path) -> tuple[str, ...]:

@@ -141,7 +141,7 @@ def _process(
         "capabilities": capabilities.sets(chosen, user.uid),
         "noNewPrivileges": security.parse(host_config.security_opt).no_new_privileges,
     }
-    rlimits = resources.rlimits(host_config.ulimits)
+    rlimits = resources.rlimits(host_config.ulimits, host)
     if rlimits:
         process["rlimits"] = rlimits
     return process

@@ -145,10 +145,18 @@ def _number(path: str) -> dict[str, int]:
     return {"major": os.major(rdev), "minor": os.minor(rdev)}
 
 
-def rlimits(ulimits: Sequence[Ulimit] | None) -> list[dict[str, Any]]:
-    """The OCI ``process.rlimits``; -1 is unlimited. Raises InvalidParameter."""
+def rlimits(ulimits: Sequence[Ulimit] | None, host: Host) -> list[dict[str, Any]]:
+    """The OCI ``process.rlimits``; -1 is unlimited. Raises InvalidParameter.
+
+    The engine opens more files than programs may that were made to count on 1,024 at most
+    (``select(2)`` cannot do with more): they get what it was started with itself.
+    """
+    ulimits = list(ulimits or ())
+    if host.open_files and not any(ulimit.name == "nofile" for ulimit in ulimits):
+        soft, hard = host.open_files
+        ulimits.append(Ulimit(name="nofile", soft=soft, hard=hard))
     composed: list[dict[str, Any]] = []
-    for ulimit in ulimits or ():
+    for ulimit in ulimits:
         if ulimit.name not in ULIMITS:
             raise InvalidParameter(f"invalid ulimit type: {ulimit.name}")
         soft, hard = (_UNLIMITED if v < 0 else v for v in (ulimit.soft, ulimit.hard))

@@ -205,7 +205,7 @@ def _block_io(host_config: HostConfig, host: Host) -> Iterator[str]:
 
 
 def _ulimits(host_config: HostConfig, host: Host) -> Iterator[str]:
-    for limit in resources.rlimits(host_config.ulimits):
+    for limit in resources.rlimits(host_config.ulimits, host):
         name = limit["type"].removeprefix("RLIMIT_").lower()
         highest = host.hard_limits.get(name)
         if highest is not None and limit["hard"] > highest:
