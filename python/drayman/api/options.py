@@ -54,8 +54,10 @@ class TarOptions(msgspec.Struct, frozen=True, kw_only=True):
     digests: bool = False
     # HTTP's ``gzip``, ``deflate`` or ``zstd``.
     coding: str | None = None
-    # Told in advance; a tar that turns out otherwise, as files changed, is cut short.
-    surveyed: bool = False
+    # With its size told in advance, as it was then.
+    total: bool = False
+    # Known by a fingerprint; a tar that turns out otherwise, as files changed, is cut short.
+    deterministic: bool = False
     summed: bool = False
 
 

@@ -33,7 +33,8 @@ def options_of(call: Call, codings: Sequence[str]) -> TarOptions:
         sparse=call.flag("sparse"),
         digests=call.flag("digests"),
         coding=None if part else call.coding(codings),
-        surveyed=deterministic or call.flag("total"),
+        total=call.flag("total"),
+        deterministic=deterministic,
         # RFC 9110, 6.5.1: only who accepts trailers gets any.
         summed=call.connection.trails and "trailers" in call.headers.get("te", ""),
     )
@@ -50,10 +51,10 @@ async def answer(
     headers = dict(headers or {})
     if options.coding is not None:
         headers["content-encoding"] = options.coding
-    if call.flag("total"):
+    if options.total:
         headers[SIZE_HEADER] = str(tar.size_bytes)
     status = 200
-    if call.flag("deterministic"):
+    if options.deterministic:
         assert tar.fingerprint is not None
         tag = '"' + "-".join(filter(None, (tar.fingerprint.hex(), options.coding))) + '"'
         headers |= {"etag": tag, "accept-ranges": "bytes"}

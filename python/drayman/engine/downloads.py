@@ -44,7 +44,7 @@ class Packing:
 
     async def survey(self) -> None:
         """Find out size and fingerprint, if they are wanted."""
-        if self._options.surveyed:
+        if self._options.total or self._options.deterministic:
             self.size_bytes, self.fingerprint = await blocking(self._tar.survey)
 
     def skip(self, skip_bytes: int) -> None:
@@ -54,7 +54,7 @@ class Packing:
     async def send(self, fd: int, *, chunked: bool) -> None:
         """Write the tar to the descriptor, then give back what it needed.
 
-        System when it is not the tar that was surveyed.
+        System when it is not the tar that a fingerprint was told of.
         """
         try:
             sent = await interruptible(
@@ -71,7 +71,7 @@ class Packing:
                 _log.warning(
                     "a tar lacks %d files: %s", sent.left_out_count, ", ".join(sent.left_out)
                 )
-            if self.fingerprint is not None and sent.tar_bytes:
+            if self._options.deterministic and sent.tar_bytes:
                 _, fingerprint = await blocking(self._tar.survey)
                 if fingerprint != self.fingerprint:
                     raise System("files changed while they were sent")
