@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::escape::escape;
 use crate::frame::Stream;
 use crate::lines::Lines;
+use crate::order::Order;
+use crate::position::tail_offset;
+use crate::since::record_after;
 use crate::stamp::{self, Width};
 
 /// Composed records wait up to this much for the end of a batch.
@@ -52,10 +55,18 @@ impl JsonFile {
                 buffer.push(b'\n');
             }
         }
+        let order = if size > 0 {
+            Order::resumed(&file, last_ns(&file)?)
+        } else {
+            let mut order = Order::new();
+            order.mark(&file);
+            order
+        };
         let target = Target {
             path: path.to_owned(),
             file,
             size_bytes: size,
+            order,
             rotation,
             attrs: attrs_member(attrs),
             buffer,
@@ -129,6 +140,7 @@ struct Target {
     file: File,
     /// What the file holds, without the buffer.
     size_bytes: u64,
+    order: Order,
     rotation: Rotation,
     /// `"attrs":{…},` or nothing.
     attrs: Vec<u8>,
@@ -148,6 +160,7 @@ impl Target {
             }
         }
         if self.time.0 != time_ns {
+            self.order.note(time_ns, &self.file);
             self.time.0 = time_ns;
             self.time.1.clear();
             stamp::format(time_ns, Width::Shortest, &mut self.time.1);
@@ -187,6 +200,7 @@ impl Target {
     fn rotate(&mut self) {
         match self.next_file() {
             Ok(file) => {
+                self.order.mark(&file);
                 self.file = file;
                 self.size_bytes = 0;
             }
@@ -230,6 +244,14 @@ fn open(path: &Path, new: bool) -> io::Result<File> {
         .create_new(new)
         .mode(FILE_MODE)
         .open(path)
+}
+
+/// The time of a log's last whole record.
+fn last_ns(file: &File) -> io::Result<Option<i64>> {
+    let start = tail_offset(file, &mut 1)?;
+    // One byte in front: a newline, or the beginning of the file.
+    let record = record_after(file, start.saturating_sub(1), file.metadata()?.len())?;
+    Ok(record.map(|(_, time_ns)| time_ns))
 }
 
 fn attrs_member(attrs: &BTreeMap<String, String>) -> Vec<u8> {

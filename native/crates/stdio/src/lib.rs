@@ -8,11 +8,13 @@ mod frame;
 mod json_file;
 mod keys;
 mod lines;
+mod order;
 mod outbox;
 mod position;
 mod reader;
 mod record;
 mod render;
+mod since;
 mod socket;
 mod stamp;
 

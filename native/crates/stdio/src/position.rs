@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::json_file::rotated;
+use crate::since;
 
 /// Blocks in which the end of a log is searched for its last lines.
 const TAIL_BLOCK_BYTES: u64 = 256 * 1024;
@@ -38,8 +39,9 @@ struct Opened {
 }
 
 impl Position {
-    /// At the first record, or in front of the last `tail` ones. A log that does not exist yet is empty.
-    pub(crate) fn open(path: &Path, tail: Option<u64>) -> io::Result<Self> {
+    /// At the first record, in front of the last `tail` ones, or not far in front of the first
+    /// one from `since_ns` on. A log that does not exist yet is empty.
+    pub(crate) fn open(path: &Path, tail: Option<u64>, since_ns: Option<i64>) -> io::Result<Self> {
         let mut files = newer_than(path, None)?;
         let mut offset = 0;
         if let Some(mut wanted) = tail {
@@ -50,6 +52,19 @@ impl Position {
                 if wanted == 0 {
                     break;
                 }
+            }
+            files = kept;
+        } else if let Some(since_ns) = since_ns {
+            let mut kept = VecDeque::new();
+            while let Some(opened) = files.pop_back() {
+                let begins_before = since::begins_before(&opened.file, since_ns)?;
+                kept.push_front(opened);
+                if begins_before {
+                    break;
+                }
+            }
+            if let Some(first) = kept.front() {
+                offset = since::offset(&first.file, since_ns)?;
             }
             files = kept;
         }
@@ -128,7 +143,7 @@ fn identity(metadata: &std::fs::Metadata) -> (u64, u64) {
 }
 
 /// Where the last `wanted` whole lines of a file begin; `wanted` becomes what is still missing.
-fn tail_offset(file: &File, wanted: &mut u64) -> io::Result<u64> {
+pub(crate) fn tail_offset(file: &File, wanted: &mut u64) -> io::Result<u64> {
     let mut end = file.metadata()?.len();
     let mut block = vec![0; usize::try_from(TAIL_BLOCK_BYTES.min(end)).unwrap_or(0)];
     // The newline that ends the last whole line begins none.

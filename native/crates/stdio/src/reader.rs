@@ -14,7 +14,7 @@ const READ_BYTES: usize = 256 * 1024;
 /// Written to the client at a time, give or take a record.
 const WRITE_BYTES: usize = 256 * 1024;
 /// A longer line is no record: 16 KiB of text are at most 96 KiB when escaped, attributes rarely a few more.
-const RECORD_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// Room in front of the output for the head of an HTTP chunk: eight hexadecimal digits and CR LF.
 const CHUNK_HEAD_BYTES: usize = 10;
 
@@ -55,7 +55,7 @@ impl LogReader {
     /// Open the log; one that does not exist yet is empty until it does.
     pub fn open(path: &Path, selection: Selection, form: Form) -> io::Result<Self> {
         Ok(Self {
-            position: Position::open(path, selection.tail)?,
+            position: Position::open(path, selection.tail, selection.since_ns)?,
             selection,
             form,
             input: Vec::new(),

@@ -339,4 +339,40 @@ proptest! {
             serde_json::from_str::<serde_json::Value>(line).unwrap();
         }
     }
+
+    /// However the clock went, whoever restarted, and whatever was rotated away.
+    #[test]
+    fn since_shows_all_from_the_first_record_that_is_not_earlier(
+        steps in prop::collection::vec((prop_oneof![20 => 0i64..50, 1 => -3_000i64..0, 1 => 0i64..3_000], 0usize..400), 1..900),
+        max_size_bytes in prop::option::of(20_000u64..200_000),
+        restarts in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+        since in any::<prop::sample::Index>(),
+        forgotten in any::<bool>(),
+    ) {
+        let place = Place::new(&format!("since{:?}", std::thread::current().id()));
+        let rotation = Rotation { max_size_bytes, max_files: 900 };
+        let restarts: Vec<_> = restarts.iter().map(|one| one.index(steps.len())).collect();
+        let mut log = writer(&place.log(), rotation);
+        let mut now_ns = 1_000_000_000_000;
+        let mut times = Vec::new();
+        for (number, (step, length)) in steps.iter().enumerate() {
+            if restarts.contains(&number) {
+                log.flush().unwrap();
+                log = writer(&place.log(), rotation);
+            }
+            now_ns += step * 1_000_000;
+            times.push(now_ns);
+            log.push(Stream::Stdout, format!("{number} {}\n", "x".repeat(*length)).as_bytes(), now_ns);
+        }
+        log.flush().unwrap();
+        let since_ns = times[since.index(times.len())] + 1;
+        let first = times.iter().position(|time| *time >= since_ns).unwrap_or(times.len());
+        let expected: Vec<_> = (first..times.len()).map(|number| number.to_string()).collect();
+        if forgotten {
+            rustix::fs::removexattr(place.log(), "user.drayman.late_ns").unwrap();
+        }
+        let text = read(&place.log(), Selection { since_ns: Some(since_ns), ..ALL }, RAW);
+        let shown: Vec<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+        prop_assert_eq!(shown, expected);
+    }
 }
