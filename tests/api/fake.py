@@ -288,6 +288,8 @@ DEFAULTS: dict[str, Any] = {
     "exec_create": "e" * 64,
     "exec_check": None,
     "exec_resize": None,
+    "exec_kill": None,
+    "exec_remove": None,
     "exec_inspect": {"ID": "e" * 64, "Running": False, "ExitCode": 0, "Pid": 0},
     "archive_check": None,
     "archive_stat": PathStat(name="hosts", size_bytes=3, mode=0o644, mtime_ns=10**18),

@@ -122,6 +122,26 @@ class EngineServer:
         except ValueError:
             return answer.status, text.decode()
 
+    def hijack(self, path: str, body: Any = None) -> tuple[socket.socket, bytes]:
+        """POST and take the connection over; the answer's head, a line break, and what came
+        with it."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(TIMEOUT_S)
+        connection.connect(str(self.socket_path))
+        document = b"" if body is None else json.dumps(body).encode()
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: d\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(document)}\r\n\r\n"
+        )
+        connection.sendall(head.encode() + document)
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            part = connection.recv(4096)
+            assert part, answer
+            answer += part
+        told, _, rest = answer.partition(b"\r\n\r\n")
+        return connection, told + b"\n" + rest
+
     def docker(
         self, *arguments: str, stdin: bytes | None = None, code: int | None = 0
     ) -> subprocess.CompletedProcess[bytes]:

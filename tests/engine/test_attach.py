@@ -5,23 +5,12 @@ from __future__ import annotations
 import socket
 import subprocess
 
-from tests.engine.engines import TIMEOUT_S, EngineServer, until
+from tests.engine.engines import EngineServer, until
 
 
 def attach(engine: EngineServer, container: str, query: str) -> tuple[socket.socket, bytes]:
     """A hijacked connection, and what came with its head."""
-    connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(TIMEOUT_S)
-    connection.connect(str(engine.socket_path))
-    request = f"POST /containers/{container}/attach?{query} HTTP/1.1\r\n"
-    connection.sendall(f"{request}Host: d\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n\r\n".encode())
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        part = connection.recv(4096)
-        assert part, answer
-        answer += part
-    head, _, rest = answer.partition(b"\r\n\r\n")
-    return connection, head + b"\n" + rest
+    return engine.hijack(f"/containers/{container}/attach?{query}")
 
 
 def drain(connection: socket.socket) -> bytes:

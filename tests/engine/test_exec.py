@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.engine.engines import EngineServer, until
 
@@ -87,6 +89,79 @@ def test_an_unknown_exec_is_404(engine_server: EngineServer) -> None:
         404,
         {"message": "No such exec instance: nosuch"},
     )
+
+
+def running(engine: EngineServer, exec_id: str) -> bool:
+    return bool(engine.api("GET", f"/exec/{exec_id}/json")[1]["Running"])
+
+
+def test_a_signal_is_sent_to_one_exec(engine_server: EngineServer, box: str) -> None:
+    script = "trap 'exit 7' USR1; while :; do sleep 0.01; done"
+    exec_id = make(engine_server, box, "sh", "-c", script)
+    not_running = (409, {"message": f"exec {exec_id} is not running"})
+    assert engine_server.api("POST", f"/exec/{exec_id}/kill") == not_running
+    engine_server.api("POST", f"/exec/{exec_id}/start", {"Detach": True})
+    assert engine_server.api("POST", f"/exec/{exec_id}/kill?signal=0")[0] == 400
+    status, _ = engine_server.api("POST", f"/exec/{exec_id}/kill?signal=USR1")
+    assert status == 204
+    until(lambda: engine_server.api("GET", f"/exec/{exec_id}/json")[1]["ExitCode"] in (7, 138))
+    assert engine_server.api("POST", f"/exec/{exec_id}/kill") == not_running
+    other = make(engine_server, box, "sleep", "1000")
+    engine_server.api("POST", f"/exec/{other}/start", {"Detach": True})
+    assert engine_server.api("POST", f"/exec/{other}/kill")[0] == 204
+    until(lambda: engine_server.api("GET", f"/exec/{other}/json")[1]["ExitCode"] == 137)
+    assert engine_server.state(box)["Running"]
+
+
+def test_an_exec_is_removed(engine_server: EngineServer, box: str) -> None:
+    exec_id = make(engine_server, box, "sleep", "1000")
+    engine_server.api("POST", f"/exec/{exec_id}/start", {"Detach": True})
+    status, answer = engine_server.api("DELETE", f"/exec/{exec_id}")
+    assert (status, "is running: kill it before removal" in answer["message"]) == (409, True)
+    pid = engine_server.api("GET", f"/exec/{exec_id}/json")[1]["Pid"]
+    assert engine_server.api("DELETE", f"/exec/{exec_id}?force=1")[0] == 204
+    assert engine_server.api("GET", f"/exec/{exec_id}/json")[0] == 404
+    assert not Path(f"/proc/{pid}").exists()
+    assert not list(engine_server.place.rglob(f"*{exec_id}*"))
+    never_started = make(engine_server, box, "true")
+    assert engine_server.api("DELETE", f"/exec/{never_started}")[0] == 204
+    assert engine_server.api("DELETE", f"/exec/{never_started}")[0] == 404
+
+
+@pytest.mark.parametrize(("tty", "stdin"), [(False, False), (False, True), (True, True)])
+def test_an_exec_can_die_with_its_client(
+    engine_server: EngineServer, box: str, tty: bool, stdin: bool
+) -> None:
+    asked = {"AttachStdout": True, "AttachStdin": stdin, "Tty": tty}
+    command = ("sh", "-c", "echo on; exec sleep 1000")
+    deadly = make(engine_server, box, *command, KillOnDisconnect=True, **asked)
+    other = make(engine_server, box, *command, **asked)
+    for exec_id in (deadly, other):
+        client, received = engine_server.hijack(f"/exec/{exec_id}/start", {"Tty": tty})
+        with client:
+            while not received.rstrip().endswith(b"on"):
+                received += client.recv(100)
+            assert running(engine_server, exec_id)
+    until(lambda: engine_server.api("GET", f"/exec/{deadly}/json")[1]["ExitCode"] == 137)
+    assert running(engine_server, other)
+    engine_server.api("DELETE", f"/exec/{other}?force=1")
+
+
+def test_an_exec_that_dies_with_its_client_outlives_detaching(
+    engine_server: EngineServer, box: str
+) -> None:
+    asked = {"AttachStdout": True, "AttachStdin": True, "Tty": True, "KillOnDisconnect": True}
+    exec_id = make(engine_server, box, "sh", "-c", "echo on; exec sleep 1000", **asked)
+    client, _ = engine_server.hijack(f"/exec/{exec_id}/start", {"Tty": True})
+    with client:
+        client.sendall(b"\x10\x11")
+        while client.recv(100):
+            pass
+    assert running(engine_server, exec_id)
+    assert engine_server.api("DELETE", f"/exec/{exec_id}?force=1")[0] == 204
+    detached = make(engine_server, box, "true", KillOnDisconnect=True)
+    status, answer = engine_server.api("POST", f"/exec/{detached}/start", {"Detach": True})
+    assert (status, "cannot be started detached" in answer["message"]) == (400, True)
 
 
 def test_execs_vanish_when_the_container_stops(engine_server: EngineServer) -> None:

@@ -53,6 +53,7 @@ def test_requests() -> None:
             process="/run/drayman/c/0a/exec/e1.json",
             tty=True,
             console_size=(24, 80),
+            kill_on_disconnect=True,
             **CLIENT,
         ),
         messages.GetStatus(),

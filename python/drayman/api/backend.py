@@ -54,6 +54,12 @@ class ExecBackend(Protocol):
     async def exec_resize(self, exec_id: str, height: int, width: int) -> None:
         """Set the size of its terminal, waiting up to 10 s for it to start."""
 
+    async def exec_kill(self, exec_id: str, signal: str) -> None:
+        """Signal its process; "" is SIGKILL."""
+
+    async def exec_remove(self, exec_id: str, *, force: bool) -> None:
+        """Forget it; one that runs only with ``force``, which kills it."""
+
     async def exec_inspect(self, exec_id: str) -> dict[str, Any]:
         """The document of ``GET /exec/{id}/json``."""
 

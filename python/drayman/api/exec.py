@@ -44,6 +44,18 @@ async def resize(call: Call) -> Response:
     return empty(200)
 
 
+async def kill(call: Call) -> Response:
+    """``POST /exec/{name}/kill``."""
+    await call.backend.exec_kill(call.name, call.text("signal"))
+    return empty(204)
+
+
+async def remove(call: Call) -> Response:
+    """``DELETE /exec/{name}``."""
+    await call.backend.exec_remove(call.name, force=call.flag("force"))
+    return empty(204)
+
+
 async def inspect(call: Call) -> Response:
     """``GET /exec/{name}/json``."""
     return Json(await call.backend.exec_inspect(call.name))

@@ -22,6 +22,8 @@ class ExecRequest(Wire, frozen=True, kw_only=True):
     env: list[str] | None = None
     working_dir: str = ""
     cmd: Words | None = None
+    # Drayman's own: the process is killed when its client leaves without detaching.
+    kill_on_disconnect: bool = False
 
 
 class ExecStartRequest(Wire, frozen=True, kw_only=True):

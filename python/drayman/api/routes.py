@@ -96,6 +96,9 @@ TABLE: tuple[Route, ...] = (
     Route("POST", "/exec/{name}/start", "ExecStart", exec.start, Kind.HIJACK),
     Route("POST", "/exec/{name}/resize", "ExecResize", exec.resize),
     Route("GET", "/exec/{name}/json", "ExecInspect", exec.inspect),
+    # Drayman's own.
+    Route("POST", "/exec/{name}/kill", "ExecKill", exec.kill),
+    Route("DELETE", "/exec/{name}", "ExecDelete", exec.remove),
     # ---------------------------------------------------------------- volumes
     Route("GET", "/volumes", "VolumeList", volumes.index),
     Route("POST", "/volumes/create", "VolumeCreate", volumes.create),

@@ -93,6 +93,12 @@ class Engine:
     async def exec_resize(self, exec_id: str, height: int, width: int) -> None:
         await self._verbs.execs.resize(exec_id, height, width)
 
+    async def exec_kill(self, exec_id: str, signal: str) -> None:
+        await self._verbs.execs.kill(exec_id, signal)
+
+    async def exec_remove(self, exec_id: str, *, force: bool) -> None:
+        await self._finish(self._verbs.execs.remove(exec_id, force=force))
+
     async def exec_inspect(self, exec_id: str) -> dict[str, Any]:
         return self._verbs.execs.inspect(exec_id)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,15 @@ from drayman.engine.execs import COLLECTION_INTERVAL_S, Exec, ExecRecord, encode
 from drayman.engine.lifecycle import follow
 from drayman.engine.replies import say, tell
 from drayman.errors import Conflict, DraymanError, InvalidParameter, NotFound, System
+from drayman.runtime import signals
 from drayman.runtime.process import compose_exec, environment
 from drayman.runtime.shim import StartError
 from drayman.runtime.users import User, resolve
 
 # How long a resize waits for the exec to begin.
 READY_WAIT_S = 10.0
+# How long a removal waits for a process that was killed; a frozen one does not die.
+END_WAIT_S = 10.0
 # The kernel's ENOENT and EACCES, as shells tell them, and runc's code for the rest.
 NOT_STARTED_EXIT_CODE = 126
 
@@ -74,6 +79,11 @@ class Execs:
         try:
             entry, one = self._find(exec_id)
             follow(entry.record, "exec")
+            if session is None and one.record.request.kill_on_disconnect:
+                raise InvalidParameter(
+                    f"exec {exec_id} is to die with its client (KillOnDisconnect):"
+                    " it cannot be started detached"
+                )
             if one.claimed:
                 raise Conflict(
                     f"exec command {exec_id} is already running"
@@ -111,6 +121,7 @@ class Execs:
                 framed=not request.tty,
                 detach_keys=checked(asked.detach_keys),
                 console_size=request.console_size or asked.console_size,
+                kill_on_disconnect=asked.kill_on_disconnect,
                 head=session.head if session else b"",
                 early=session.early if session else b"",
             )
@@ -153,6 +164,37 @@ class Execs:
         if one.finished or entry.shim is None:
             raise InvalidParameter("exec process is not started")
         await entry.shim.resize(one.id, height, width)
+
+    async def kill(self, exec_id: str, signal_name: str) -> None:
+        """Signal its process, by default with SIGKILL."""
+        entry, one = self._find(exec_id)
+        number = signals.parse(signal_name or "SIGKILL")
+        await self._signal(entry, one, number)
+
+    async def _signal(self, entry: Entry, one: Exec, number: int) -> None:
+        not_running = Conflict(f"exec {one.id} is not running")
+        if not one.running or entry.shim is None:
+            raise not_running
+        try:
+            await entry.shim.exec_signal(one.id, number)
+        except (NotFound, Conflict):
+            # It ended just now.
+            raise not_running from None
+
+    async def remove(self, exec_id: str, *, force: bool) -> None:
+        """Forget it, once it has ended; with ``force`` by SIGKILL."""
+        entry, one = self._find(exec_id)
+        if one.claimed and not one.finished:
+            if not force:
+                raise Conflict(f"exec {exec_id} is running: kill it before removal, or force it")
+            with contextlib.suppress(Conflict):
+                await self._signal(entry, one, signal.SIGKILL)
+            try:
+                await asyncio.wait_for(one.over.wait(), END_WAIT_S)
+            except TimeoutError:
+                raise System(f"exec {exec_id} was killed and has not ended") from None
+        if entry.execs.pop(exec_id, None) is not None:
+            await blocking(self._forget, entry, one)
 
     def inspect(self, exec_id: str) -> dict[str, Any]:
         """The document of an exec."""

@@ -37,6 +37,7 @@ class Exec:
         self.running = False
         # Started or failed to: what a resize waits for.
         self.settled = asyncio.Event()
+        self.over = asyncio.Event()
         self.claimed = False
         self.finished_at_s = 0.0
 
@@ -67,6 +68,7 @@ class Exec:
         self.running = False
         self.finished_at_s = time.monotonic()
         self.settled.set()
+        self.over.set()
 
     def document(self) -> dict[str, Any]:
         """``GET /exec/{id}/json``."""

@@ -71,6 +71,7 @@ class Exec(Request, tag="exec"):
     process: str
     tty: bool
     console_size: tuple[int, int] | None
+    kill_on_disconnect: bool
     stdin: bool
     stdout: bool
     stderr: bool

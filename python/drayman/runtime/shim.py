@@ -171,6 +171,7 @@ class Shim:
         framed: bool,
         detach_keys: str = "",
         console_size: tuple[int, int] | None = None,
+        kill_on_disconnect: bool = False,
         head: bytes = b"",
         early: bytes = b"",
     ) -> int:
@@ -183,6 +184,7 @@ class Shim:
             process=str(process),
             tty=tty,
             console_size=messages.window(console_size),
+            kill_on_disconnect=kill_on_disconnect,
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,

@@ -71,6 +71,8 @@ pub struct Client {
     phase: Phase,
     /// Both directions are closed: nothing can be told it any more, but it may have said something.
     hung_up: bool,
+    /// That came before its attachment had ended.
+    abandoned: bool,
 }
 
 impl Client {
@@ -107,6 +109,7 @@ impl Client {
             gate: Some(now + wait),
             phase: Phase::Attached,
             hung_up: false,
+            abandoned: false,
             socket,
         })
     }
@@ -185,6 +188,7 @@ impl Client {
     /// The other side closed the connection altogether.
     pub fn hang_up(&mut self) {
         self.hung_up = true;
+        self.abandoned |= matches!(self.phase, Phase::Attached);
         self.outbox = Outbox::default();
         if self.input != Input::Open || !matches!(self.phase, Phase::Attached) {
             self.phase = Phase::Gone;
@@ -221,6 +225,11 @@ impl Client {
 
     pub fn has_hung_up(&self) -> bool {
         self.hung_up
+    }
+
+    /// Whether it hung up while it was attached.
+    pub fn has_abandoned(&self) -> bool {
+        self.abandoned
     }
 
     /// Whether what it says goes to the process; otherwise it is thrown away.

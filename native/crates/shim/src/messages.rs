@@ -82,6 +82,9 @@ pub struct Exec {
     pub process: PathBuf,
     pub tty: bool,
     pub console_size: Option<(u16, u16)>,
+    /// Its process is killed when its client leaves without detaching.
+    #[serde(default)]
+    pub kill_on_disconnect: bool,
     #[serde(flatten)]
     pub attachment: Attachment,
 }

@@ -188,6 +188,7 @@ impl Shim {
             tty: exec.tty,
             takes_stdin,
             stdin_once: true,
+            dies_with_client: exec.kill_on_disconnect,
         };
         let mut session = Session::new(number, manner);
         let keys = &self.config.stdio.detach_keys;

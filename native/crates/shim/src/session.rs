@@ -50,12 +50,15 @@ pub struct Session {
     detached: Vec<u32>,
 }
 
-/// How a session treats its process's input.
+/// How a session treats its process.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Copy, Debug)]
 pub struct Manner {
     pub tty: bool,
     pub takes_stdin: bool,
     pub stdin_once: bool,
+    /// A client that hangs up takes the process with it.
+    pub dies_with_client: bool,
 }
 
 impl Manner {
@@ -364,6 +367,21 @@ impl Session {
             let token = Token::Client(self.number, *number);
             client.settle(shared.poller, token, stdin_ready);
         }
+        self.kill_abandoned();
         self.clients.retain(|_, client| !client.is_gone());
+    }
+
+    /// Kill a process whose client hung up, if that is its manner.
+    fn kill_abandoned(&self) {
+        let mut clients = self.clients.iter();
+        let abandoned = clients
+            .any(|(number, client)| client.has_abandoned() && !self.detached.contains(number));
+        if !abandoned || !self.manner.dies_with_client {
+            return;
+        }
+        if let Some(process) = self.process.as_ref().filter(|process| process.is_running()) {
+            // It fails where there is nothing left to kill.
+            let _ = process.signal(libc::SIGKILL);
+        }
     }
 }

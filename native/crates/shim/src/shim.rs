@@ -92,6 +92,7 @@ impl Shim {
             tty: config.stdio.tty,
             takes_stdin: config.stdio.open_stdin,
             stdin_once: config.stdio.stdin_once,
+            dies_with_client: false,
         };
         Ok(Self {
             config,

@@ -50,6 +50,7 @@ fn requests_are_read() {
             process: "/run/drayman/c/0a/exec/e1.json".into(),
             tty: true,
             console_size: Some((24, 80)),
+            kill_on_disconnect: true,
             attachment: attachment(),
         }),
         Ask::Status {},
