@@ -17,7 +17,7 @@ from typing import Any
 from drayman.api.lending import Framing, Session
 from drayman.api.options import PathStat
 from drayman.errors import NotFound
-from drayman.model.container import Container, ContainerConfig, HostConfig
+from drayman.model.container import Container, ContainerConfig, HostConfig, State
 from drayman.model.event import Event
 from drayman.model.image import Image
 from drayman.model.mount import Volume
@@ -26,7 +26,7 @@ from drayman.model.network import Network
 CONTAINER_ID = "c0ffee" + "0" * 58
 
 
-def container(*, tty: bool = False, name: str = "box") -> Container:
+def container(*, tty: bool = False, name: str = "box", status: str = "created") -> Container:
     """A record that answers for any container."""
     return Container(
         id=CONTAINER_ID,
@@ -35,6 +35,7 @@ def container(*, tty: bool = False, name: str = "box") -> Container:
         image_id="sha256:" + "a" * 64,
         config=ContainerConfig(tty=tty),
         host_config=HostConfig(),
+        state=State(status=status),
     )
 
 
@@ -189,6 +190,13 @@ class Fake:
     async def attach(self, name: str, options: Any, session: Session) -> None:
         """Keep the session for the test."""
         self.asked.append(("attach", (name, options), {}))
+        self._keep(session)
+
+    async def container_follow(
+        self, name: str, options: Any, session: Session, *, chunked: bool
+    ) -> None:
+        """Keep the session for the test."""
+        self.asked.append(("container_follow", (name, options), {"chunked": chunked}))
         self._keep(session)
 
     async def exec_start(self, exec_id: str, request: Any, session: Session | None) -> None:

@@ -183,3 +183,22 @@ def test_a_client_that_is_gone_is_no_trouble(running: Running, engine: Fake) -> 
         poll.register(given.fd)
         assert poll.poll(PATIENCE_S * 1000)
         os.close(given.fd)
+
+
+@pytest.mark.parametrize(("http", "chunked"), [("1.1", True), ("1.0", False)])
+def test_a_log_that_is_followed_is_given_away(running: Running, http: str, chunked: bool) -> None:
+    engine = running.engine
+    engine.answers["container_get"] = lambda name: container(status="running")
+    with running.client() as client:
+        request = f"GET /containers/box/logs?follow=1&stdout=1 HTTP/{http}\r\nHost: d\r\n\r\n"
+        client.send(request.encode())
+        with session(engine) as given:
+            given.sendall(b"5\r\nline\n\r\n")
+            status, _, headers = client.head()
+            assert (status, headers["content-type"]) == (200, MULTIPLEXED)
+            assert headers["connection"] == "close"
+            assert headers.get("transfer-encoding") == ("chunked" if chunked else None)
+            assert "api-version" in headers
+            assert engine.asked[-1][::2] == ("container_follow", {"chunked": chunked})
+            assert client.exactly(10) == b"5\r\nline\n\r\n"
+    running.see_no_connection()

@@ -160,6 +160,7 @@ def test_a_head_that_another_sends_is_not_sent_again(
     answer = client.answer()
     assert (answer.status, answer.reason) == (200, "From Another")
     assert answer.headers["content-type"] == "application/json"
+    assert "api-version" in answer.headers
     assert answer.body == b'{"StatusCode":3}\n'
     if version == "1.1":
         assert client.ask("GET", "/_ping").status == 200

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import re
+import socket
 import subprocess
 
 import pytest
-from tests.engine.engines import EngineServer, until
+from tests.engine.engines import TIMEOUT_S, EngineServer, until
 
 LINES = "for i in 1 2 3; do echo line $i; done; echo err >&2"
 
@@ -59,6 +61,46 @@ def test_a_follower_that_leaves_leaves_nothing(engine_server: EngineServer) -> N
         follower.communicate()
     # One for inotify, which stays.
     until(lambda: count() <= before + 1, lambda: f"{before} descriptors became {count()}")
+
+
+def test_a_follower_does_not_notice_that_the_engine_dies(engine_server: EngineServer) -> None:
+    script = "i=0; while [ $i -lt 100 ]; do echo $i; i=$((i+1)); sleep 0.02; done"
+    container = engine_server.running("sh", "-c", script)
+    command = ["docker", "-H", engine_server.url, "logs", "-f", container]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as follower:
+        assert follower.stdout is not None
+        assert follower.stdout.readline() == b"0\n"
+        engine_server.kill()
+        try:
+            text, errors = follower.communicate()
+        finally:
+            engine_server.start()
+    assert text.split() == [str(number).encode() for number in range(1, 100)]
+    assert (follower.returncode, errors) == (0, b"")
+    engine_server.api("GET", "/_ping")
+
+
+def test_a_follower_that_does_not_read_holds_nothing_up(engine_server: EngineServer) -> None:
+    container = engine_server.running("sh", "-c", "read x; yes 0123456 | head -n 1000000",
+                                      OpenStdin=True)  # fmt: skip
+    path = f"/containers/{container}/logs?stdout=1&follow=1"
+    with follow(engine_server, path) as slow, follow(engine_server, path) as fast:
+        engine_server.docker("attach", "--no-stdin=false", container, stdin=b"go\n", code=None)
+        for connection in (fast, slow):
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert answer.getheader("Connection") == "close"
+            body = answer.read()
+            assert len(body) == 1_000_000 * 16
+            assert body.replace(b"\x01\0\0\0\0\0\0\x08", b"") == b"0123456\n" * 1_000_000
+
+
+def follow(engine: EngineServer, path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(TIMEOUT_S)
+    connection.connect(str(engine.socket_path))
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: d\r\n\r\n".encode())
+    return connection
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,18 @@ def test_requests() -> None:
         messages.ExecSignal(exec="e1", signal=9),
         messages.Keep(until="removal", chunked=True, head=b"HTTP/1.1 200 OK\r\n\r\n"),
         messages.Adopt(until="exit"),
+        messages.Follow(
+            stdout=True,
+            stderr=False,
+            since_ns=1_700_000_000_000_000_000,
+            until_ns=None,
+            tail=10,
+            timestamps=True,
+            details=False,
+            framed=True,
+            chunked=True,
+            head=b"HTTP/1.1 200 OK\r\n\r\n",
+        ),
     ]
     for number, request in enumerate(requests, 1):
         request.id = number

@@ -176,6 +176,12 @@ class MonitorBackend(Protocol):
     async def container_logs(self, name: str, options: LogOptions) -> Download:
         """The log, framed unless the container has a terminal."""
 
+    async def container_follow(
+        self, name: str, options: LogOptions, session: Session, *, chunked: bool
+    ) -> None:
+        """Send the log as it grows, behind the session's head, as the body of an answer in
+        chunks or not. The connection is the backend's from now on."""
+
     def container_stats(
         self, name: str, *, stream: bool, one_shot: bool
     ) -> AsyncIterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ from drayman.api.responses import (
     MULTIPLEXED_STREAM,
     RAW_STREAM,
     Downloaded,
+    Gone,
     Json,
     Streamed,
     closing,
@@ -79,7 +80,17 @@ async def logs(call: Call) -> Response:
     download = await call.backend.container_logs(call.name, options)
     framed = not container.config.tty and call.at_least("1.42")
     media_type = MULTIPLEXED_STREAM if framed else RAW_STREAM
-    return Downloaded(download, media_type, listens=options.follow)
+    answer = Downloaded(download, media_type, listens=options.follow)
+    if not options.follow or not container.state.running:
+        return answer
+    # The connection is given away, so that nothing of this process's cuts the log short.
+    answer.headers["connection"] = "close"
+    caller = call.connection.caller(answer.start)
+    if caller is None:
+        return answer
+    session = await call.connection.detach(await caller.head())
+    await call.backend.container_follow(call.name, options, session, chunked=caller.chunked)
+    return Gone()
 
 
 async def stats(call: Call) -> Response:

@@ -147,11 +147,16 @@ class Downloaded(Response):
         # What can be told once everything is sent.
         self._trailers = trailers
 
+    @property
+    def start(self) -> Message:
+        """How it starts."""
+        return _start(self)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         connection = connection_of(scope, receive, send)
         try:
-            await send(_start(self))
+            await send(self.start)
             whole = await connection.send(self._download, listens=self._listens)
         except ClientGone:
             whole = False

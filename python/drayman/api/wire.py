@@ -18,6 +18,7 @@ from starlette.types import Message
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from drayman.api import headers
 from drayman.api.connection import ClientGone
 from drayman.api.lending import Caller, Download, Framing, Session
 
@@ -218,7 +219,8 @@ class Client:
 
     async def head(self) -> bytes:
         """The answer's head, which the API will not send. Raises ClientGone."""
-        return await self._wire.head(self._start)
+        complete = [*headers.common(), *self._start["headers"]]
+        return await self._wire.head({**self._start, "headers": complete})
 
 
 class Taken:

@@ -205,6 +205,11 @@ class Engine:
     async def container_changes(self, name: str, options: ChangeOptions) -> bytes:
         return await self._verbs.changes.container(name, options)
 
+    async def container_follow(
+        self, name: str, options: LogOptions, session: Session, *, chunked: bool
+    ) -> None:
+        await self._finish(self._verbs.logs.follow(name, options, session, chunked=chunked))
+
     async def container_logs(self, name: str, options: LogOptions) -> Download:
         return self._verbs.logs.open(name, options)
 

@@ -10,16 +10,21 @@ from __future__ import annotations
 import asyncio
 import os
 
+from drayman.api.lending import Session
 from drayman.api.options import LogOptions
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import follow
-from drayman.errors import InvalidParameter, Unimplemented
+from drayman.engine.replies import tell
+from drayman.errors import Conflict, InvalidParameter, Unimplemented
+from drayman.runtime.messages import Follow
+from drayman.runtime.shim import Gone
 from drayman.stdio.logs import LogReader
 
 # Between two steps of one download, other work gets the thread.
 STEP_BYTES = 4 << 20
+LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Logs:
@@ -37,6 +42,25 @@ class Logs:
         if entry.record.host_config.log_config.type != "json-file":
             raise Unimplemented("configured logging driver does not support reading")
         return self.download(entry, options)
+
+    async def follow(
+        self, name: str, options: LogOptions, session: Session, *, chunked: bool
+    ) -> None:
+        """Give the connection to the shim, which writes the log and sends it as it grows; where
+        the container has ended meanwhile, send what there is."""
+        try:
+            entry = self._context.containers.find(name)
+            try:
+                if entry.shim is None:
+                    raise Gone
+                await entry.shim.follow(session.fd, _request(entry, options, session, chunked))
+            except Conflict:
+                await tell(session.fd, session.head)
+                await self.download(entry, options).send(session.fd, chunked=chunked)
+                if chunked:
+                    await tell(session.fd, LAST_CHUNK)
+        finally:
+            os.close(session.fd)
 
     def download(self, entry: Entry, options: LogOptions) -> LogDownload:
         """As `open`, when nothing needs to be checked."""
@@ -110,6 +134,21 @@ class LogDownload:
             framed=not self._entry.record.config.tty,
             chunked=chunked,
         )
+
+
+def _request(entry: Entry, options: LogOptions, session: Session, chunked: bool) -> Follow:
+    return Follow(
+        stdout=options.stdout,
+        stderr=options.stderr,
+        since_ns=options.since_ns,
+        until_ns=options.until_ns,
+        tail=options.tail,
+        timestamps=options.timestamps,
+        details=options.details,
+        framed=not entry.record.config.tty,
+        chunked=chunked,
+        head=session.head,
+    )
 
 
 async def _writable(fd: int) -> None:

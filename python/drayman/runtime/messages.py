@@ -106,6 +106,23 @@ class Keep(Request, tag="keep"):
     head: bytes = b""
 
 
+class Follow(Request, tag="follow"):
+    """Send the log as it grows to a client, whose connection comes beside the message."""
+
+    stdout: bool
+    stderr: bool
+    since_ns: int | None
+    until_ns: int | None
+    tail: int | None
+    timestamps: bool
+    details: bool
+    framed: bool
+    # How the body of the answer is framed.
+    chunked: bool
+    # The answer's head, which it is to send first.
+    head: bytes = b""
+
+
 class Adopt(Request, tag="adopt"):
     """Leave the clients whose engine died to this one; a lifeline's reading end comes along."""
 

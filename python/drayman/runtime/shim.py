@@ -211,6 +211,11 @@ class Shim:
         request = messages.Keep(until=until, chunked=chunked, head=head)
         await self._ask(request, object, fd, lifeline_fd)
 
+    async def follow(self, fd: int, request: messages.Follow) -> None:
+        """Have it send its log to a client, to the container's end; ``fd`` stays the caller's
+        to close. Conflict when there is no log."""
+        await self._ask(request, object, fd)
+
     async def adopt(self, lifeline_fd: int, *, until: str) -> None:
         """Take over the clients whose engine died; the descriptor stays the caller's."""
         await self._ask(messages.Adopt(until=until), object, lifeline_fd)

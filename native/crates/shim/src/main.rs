@@ -9,6 +9,7 @@ mod control;
 mod daemons;
 mod durable;
 mod execs;
+mod followers;
 mod kernel;
 mod messages;
 mod output;

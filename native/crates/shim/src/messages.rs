@@ -49,6 +49,8 @@ pub enum Ask {
         #[serde(default, deserialize_with = "from_base64")]
         head: Vec<u8>,
     },
+    /// A client's connection comes along.
+    Follow(Follow),
     /// The reading end of a lifeline comes along.
     Adopt {
         until: Until,
@@ -87,6 +89,25 @@ pub struct Exec {
     pub kill_on_disconnect: bool,
     #[serde(flatten)]
     pub attachment: Attachment,
+}
+
+/// What a client reads of the log, and how.
+#[allow(clippy::struct_excessive_bools)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct Follow {
+    pub stdout: bool,
+    pub stderr: bool,
+    pub since_ns: Option<i64>,
+    pub until_ns: Option<i64>,
+    pub tail: Option<u64>,
+    pub timestamps: bool,
+    pub details: bool,
+    pub framed: bool,
+    /// How the body of the answer is framed.
+    pub chunked: bool,
+    /// The answer's head, which nobody has sent yet.
+    #[serde(default, deserialize_with = "from_base64")]
+    pub head: Vec<u8>,
 }
 
 fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {

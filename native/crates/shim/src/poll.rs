@@ -26,6 +26,8 @@ pub enum Token {
     /// A client of the daemon's that waits for the container's end.
     Waiter(u32),
     Lifeline(u32),
+    /// A client that reads the log as it grows.
+    Follower(u32),
 }
 
 /// Sessions and clients are numbered in 30 bits each, upwards: an event of one that is gone meets nobody.
@@ -44,6 +46,7 @@ impl Token {
             Self::Client(session, client) => (6, session, client),
             Self::Waiter(number) => (7, 0, number),
             Self::Lifeline(number) => (8, 0, number),
+            Self::Follower(number) => (9, 0, number),
         };
         kind << (2 * NUMBER_BITS) | u64::from(session) << NUMBER_BITS | u64::from(client)
     }
@@ -61,7 +64,8 @@ impl Token {
             5 => Self::Stdin(session),
             6 => Self::Client(session, client),
             7 => Self::Waiter(client),
-            _ => Self::Lifeline(client),
+            8 => Self::Lifeline(client),
+            _ => Self::Follower(client),
         }
     }
 }
@@ -149,6 +153,7 @@ mod tests {
             Token::Client(most, most),
             Token::Waiter(3),
             Token::Lifeline(most),
+            Token::Follower(4),
         ] {
             assert_eq!(Token::unpack(token.pack()), token);
         }

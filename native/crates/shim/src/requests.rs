@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use drayman_executor::spec::{Process as Plan, Spec};
 use drayman_executor::{Container, StartError, Started, StdioPlan};
-use drayman_stdio::now_ns;
+use drayman_stdio::{now_ns, LogReader};
 use rustix::termios::{tcsetwinsize, Winsize};
 
-use crate::config::VERSION;
+use crate::config::{Log, VERSION};
+use crate::followers::Follower;
 use crate::messages::{
-    reply, Answer, Ask, Attachment, Exec, Orphans, Refusal, Request, State, Until,
+    reply, Answer, Ask, Attachment, Exec, Follow, Orphans, Refusal, Request, State, Until,
     MESSAGE_BYTES_MAX,
 };
 use crate::pipes::{Ours, Pipes};
@@ -86,6 +87,10 @@ impl Shim {
                     .keep(client, lifeline, until, chunked, &self.core.poller);
                 Ok(Answer::Done {})
             }
+            Ask::Follow(follow) => {
+                let [client] = exactly(descriptors)?;
+                self.follow(client, &follow)
+            }
             Ask::Adopt { until } => {
                 let [lifeline] = exactly(descriptors)?;
                 self.waits.adopt(lifeline, until, &self.core.poller);
@@ -131,6 +136,21 @@ impl Shim {
         let keys = &config.stdio.detach_keys;
         let client = session.invite(socket, attachment, keys, Instant::now())?;
         session.admit(client, attachment, &mut core.shared());
+        Ok(Answer::Done {})
+    }
+
+    fn follow(&mut self, client: OwnedFd, follow: &Follow) -> Result<Answer, Refusal> {
+        let Log::JsonFile { path, .. } = &self.config.log else {
+            return Err(Refusal::conflict("the container has no log"));
+        };
+        let reader = LogReader::open(path, follow.selection(), follow.form());
+        let reader = reader.map_err(|error| {
+            let path = path.display();
+            Refusal::system(format!("{path}: {error}"))
+        })?;
+        tell(&client, &follow.head);
+        self.followers
+            .admit(Follower::new(client, reader, follow.chunked));
         Ok(Answer::Done {})
     }
 

@@ -14,6 +14,7 @@ use crate::control::Received;
 use crate::daemons::Daemons;
 use crate::durable;
 use crate::execs::Execs;
+use crate::followers::Followers;
 use crate::kernel::trim_memory;
 use crate::messages::{encode, Event, ExitRecord, State};
 use crate::poll::{Poller, Token};
@@ -53,9 +54,12 @@ pub struct Shim {
     pub next_session: u32,
     pub execs: Execs,
     pub waits: Waits,
+    pub followers: Followers,
     pub container: Option<Container>,
     pub started_at_ns: i64,
     log: Option<JsonFile>,
+    /// How much of it the followers were told of.
+    log_bytes: u64,
     /// Its failing was told.
     log_failed: bool,
     daemons: Daemons,
@@ -105,9 +109,11 @@ impl Shim {
             next_session: INIT + 1,
             execs: Execs::default(),
             waits: Waits::default(),
+            followers: Followers::default(),
             container: None,
             started_at_ns: 0,
             log,
+            log_bytes: 0,
             log_failed: false,
             daemons,
             clear_until: None,
@@ -118,10 +124,15 @@ impl Shim {
     pub fn run(&mut self) -> io::Result<()> {
         let mut events = Vec::new();
         let mut rested = false;
-        while self.daemons.are_welcome() || !self.sessions.is_empty() || !self.waits.is_empty() {
+        while self.is_needed() {
             let idle = (!rested).then_some(IDLE_WAIT);
             let due = self.deadline();
             let due = due.map(|at| at.saturating_duration_since(Instant::now()));
+            let due = if self.followers.are_behind() {
+                Some(Duration::ZERO)
+            } else {
+                due
+            };
             let timeout = idle.into_iter().chain(due).min();
             self.core.poller.wait(timeout, &mut events)?;
             if !events.is_empty() {
@@ -136,6 +147,11 @@ impl Shim {
             self.catch_up();
         }
         Ok(())
+    }
+
+    fn is_needed(&self) -> bool {
+        let clients = self.sessions.is_empty() && self.waits.is_empty();
+        self.daemons.are_welcome() || !clients || !self.followers.is_empty()
     }
 
     fn on_event(&mut self, token: Token, flags: EventFlags) {
@@ -171,6 +187,7 @@ impl Shim {
                     session.on_client(client, flags, &mut core.shared());
                 }
             }
+            Token::Follower(number) => self.followers.on_client(number, flags),
             Token::Waiter(number) => self.waits.on_client(number, &core.poller),
             Token::Lifeline(number) => self.waits.on_lifeline(number, &core.poller),
         }
@@ -234,6 +251,18 @@ impl Shim {
             let kept = *number == INIT && !leaving;
             kept || session.has_clients() || session.is_live()
         });
+        self.feed_followers();
+    }
+
+    fn feed_followers(&mut self) {
+        let log_bytes = self
+            .log
+            .as_ref()
+            .map_or(self.log_bytes, JsonFile::written_bytes);
+        let log_grew = std::mem::replace(&mut self.log_bytes, log_bytes) != log_bytes;
+        let log_is_whole = self.state == State::Stopped;
+        self.followers
+            .pump(log_grew, log_is_whole, &self.core.poller);
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -72,6 +72,7 @@ impl JsonFile {
             buffer,
             time: (i64::MIN, Vec::new()),
             failure: None,
+            written_bytes: 0,
             lost_bytes: 0,
         };
         Ok(Self {
@@ -122,6 +123,11 @@ impl JsonFile {
         self.target.failure.take().map_or(Ok(()), Err)
     }
 
+    /// Bytes of records that were written, to whichever file.
+    pub fn written_bytes(&self) -> u64 {
+        self.target.written_bytes
+    }
+
     /// Bytes of records that could not be written.
     pub fn lost_bytes(&self) -> u64 {
         self.target.lost_bytes
@@ -148,6 +154,7 @@ struct Target {
     /// The last moment that was formatted.
     time: (i64, Vec<u8>),
     failure: Option<io::Error>,
+    written_bytes: u64,
     lost_bytes: u64,
 }
 
@@ -192,6 +199,7 @@ impl Target {
             }
         } else {
             self.size_bytes += self.buffer.len() as u64;
+            self.written_bytes += self.buffer.len() as u64;
         }
         self.buffer.clear();
     }

@@ -64,6 +64,18 @@ fn requests_are_read() {
             head: b"HTTP/1.1 200 OK\r\n\r\n".to_vec(),
         },
         Ask::Adopt { until: Until::Exit },
+        Ask::Follow(Follow {
+            stdout: true,
+            stderr: false,
+            since_ns: Some(1_700_000_000_000_000_000),
+            until_ns: None,
+            tail: Some(10),
+            timestamps: true,
+            details: false,
+            framed: true,
+            chunked: true,
+            head: b"HTTP/1.1 200 OK\r\n\r\n".to_vec(),
+        }),
     ];
     let golden = golden("requests");
     assert_eq!(golden.len(), expected.len());
