@@ -48,6 +48,13 @@ exec 9>"$work/in2"; echo one >&9; until_ grep -q one "$work/o"; crash; echo two 
 exec 9>&-
 check "attach: fed and shown" "got one got two" "$(tr '\n' ' ' <"$work/o" | sed 's/ $//')"
 
+# --- logs, followed
+docker run -d --name loud busybox sh -c "echo early; $gate; echo late" >/dev/null
+docker logs -f loud >"$work/o" & pid=$!
+until_ grep -q early "$work/o"; crash; go loud; wait $pid; check "logs -f: its code" 0 $?
+check "logs -f: every line" "early late" "$(tr '\n' ' ' <"$work/o" | sed 's/ $//')"
+docker rm -f loud >/dev/null
+
 # --- what the engine itself carries ends with it: an error, never a short success
 cut() { # cut NAME COMMAND…: the output is being read when the engine dies
   local name=$1; shift; mkfifo "$work/cut"
@@ -66,8 +73,6 @@ fed() { # fed NAME COMMAND…: the input is being sent when the engine dies
 cut "cp out: cut off" docker cp web:/big -
 cut "export: cut off" docker export web
 check "cp out: every byte the next time" "$(sum <"$work/big")" "$(docker cp web:/big - | tar -xO | sum)"
-cut "logs -f: cut off" sh -c 'docker run -d --name loud busybox yes >/dev/null; docker logs -f loud'
-docker rm -f loud >/dev/null
 fed "cp in: cut off" docker cp - web:/
 fed "import: cut off" docker import - half
 check "import: no image of it" "" "$(docker images -q half)"

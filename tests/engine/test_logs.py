@@ -67,7 +67,9 @@ def test_a_follower_does_not_notice_that_the_engine_dies(engine_server: EngineSe
     script = "i=0; while [ $i -lt 100 ]; do echo $i; i=$((i+1)); sleep 0.02; done"
     container = engine_server.running("sh", "-c", script)
     command = ["docker", "-H", engine_server.url, "logs", "-f", container]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as follower:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+    ) as follower:
         assert follower.stdout is not None
         assert follower.stdout.readline() == b"0\n"
         engine_server.kill()

@@ -41,7 +41,7 @@ TAR = file_tar()
 def idle(engine_server: EngineServer) -> dict[str, int]:
     """What an engine holds that has nothing to do; some of it is opened once and kept."""
     container = talker(engine_server, "running")
-    with stuck(engine_server, container, "followed logs"):
+    with stuck(engine_server, container, "download"):
         assert engine_server.api("DELETE", f"/containers/{container}?force=1")[0] == 204
     until(lambda: held(engine_server)["run/c"] == connections(engine_server) == 0)
     return held(engine_server)

@@ -83,8 +83,9 @@ class LogDownload:
         stirred = asyncio.Event()
         # Following means following this run: it ends with it, back-off or not.
         running = self._options.follow and not self._entry.ended.is_set()
+        directory = str(self._context.paths.container(self._entry.id).logs) if running else None
         try:
-            with self._context.watches.watch(self._log_directory(), stirred):
+            with self._context.watches.watch(directory, stirred):
                 while True:
                     stirred.clear()
                     ended = not running or self._entry.ended.is_set()
@@ -114,11 +115,6 @@ class LogDownload:
         finally:
             for one in waits:
                 one.cancel()
-
-    def _log_directory(self) -> str | None:
-        if not self._options.follow:
-            return None
-        return str(self._context.paths.container(self._entry.id).logs)
 
     def _reader(self, chunked: bool) -> LogReader:
         options = self._options

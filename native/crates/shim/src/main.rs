@@ -10,6 +10,7 @@ mod daemons;
 mod durable;
 mod execs;
 mod followers;
+mod journal;
 mod kernel;
 mod messages;
 mod output;

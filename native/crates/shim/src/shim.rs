@@ -6,15 +6,16 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use drayman_executor::Container;
-use drayman_stdio::{now_ns, JsonFile, Rotation, Stream};
+use drayman_stdio::{now_ns, Stream};
 use rustix::event::epoll::EventFlags;
 
-use crate::config::{Config, Log};
+use crate::config::Config;
 use crate::control::Received;
 use crate::daemons::Daemons;
 use crate::durable;
 use crate::execs::Execs;
 use crate::followers::Followers;
+use crate::journal::Journal;
 use crate::kernel::trim_memory;
 use crate::messages::{encode, Event, ExitRecord, State};
 use crate::poll::{Poller, Token};
@@ -57,11 +58,7 @@ pub struct Shim {
     pub followers: Followers,
     pub container: Option<Container>,
     pub started_at_ns: i64,
-    log: Option<JsonFile>,
-    /// How much of it the followers were told of.
-    log_bytes: u64,
-    /// Its failing was told.
-    log_failed: bool,
+    log: Journal,
     daemons: Daemons,
     /// Until when the container's remains are waited for.
     clear_until: Option<Instant>,
@@ -77,21 +74,7 @@ impl Shim {
         let poller = Poller::new().map_err(|error| format!("epoll: {error}"))?;
         let daemons = Daemons::new(&config.socket, control, &poller);
         let daemons = daemons.map_err(failed(&config.socket))?;
-        let log = match &config.log {
-            Log::None => None,
-            Log::JsonFile {
-                path,
-                max_size_bytes,
-                max_files,
-                attrs,
-            } => {
-                let rotation = Rotation {
-                    max_size_bytes: *max_size_bytes,
-                    max_files: *max_files,
-                };
-                Some(JsonFile::open(path, rotation, attrs).map_err(failed(path))?)
-            }
-        };
+        let log = Journal::open(&config.log)?;
         let manner = Manner {
             tty: config.stdio.tty,
             takes_stdin: config.stdio.open_stdin,
@@ -113,8 +96,6 @@ impl Shim {
             container: None,
             started_at_ns: 0,
             log,
-            log_bytes: 0,
-            log_failed: false,
             daemons,
             clear_until: None,
         })
@@ -173,7 +154,7 @@ impl Shim {
                     Stream::Stderr
                 };
                 if let Some(session) = sessions.get_mut(&number) {
-                    let log = log.as_mut().filter(|_| number == INIT);
+                    let log = log.file().filter(|_| number == INIT);
                     session.on_output(stream, &mut core.shared(), log);
                 }
             }
@@ -209,14 +190,7 @@ impl Shim {
 
     /// What follows from a batch of events.
     fn catch_up(&mut self) {
-        if let Some(log) = &mut self.log {
-            if let Err(error) = log.flush() {
-                // Once: a full disk is not helped by a message for each batch.
-                if !std::mem::replace(&mut self.log_failed, true) {
-                    eprintln!("drayman-shim: log: {error}");
-                }
-            }
-        }
+        self.log.flush();
         let numbers: Vec<u32> = self.sessions.keys().copied().collect();
         for number in numbers {
             self.let_go(number);
@@ -255,14 +229,9 @@ impl Shim {
     }
 
     fn feed_followers(&mut self) {
-        let log_bytes = self
-            .log
-            .as_ref()
-            .map_or(self.log_bytes, JsonFile::written_bytes);
-        let log_grew = std::mem::replace(&mut self.log_bytes, log_bytes) != log_bytes;
-        let log_is_whole = self.state == State::Stopped;
+        let is_whole = self.state == State::Stopped;
         self.followers
-            .pump(log_grew, log_is_whole, &self.core.poller);
+            .pump(self.log.grew(), is_whole, &self.core.poller);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -276,9 +245,7 @@ impl Shim {
     /// Nothing happens: keep no memory that is not needed.
     fn rest(&mut self) {
         self.core.scratch = Vec::new();
-        if let Some(log) = &mut self.log {
-            log.trim();
-        }
+        self.log.trim();
         trim_memory();
     }
 
@@ -295,7 +262,7 @@ impl Shim {
         match session.reap(&core.poller) {
             Ok(None) => {}
             Ok(Some(_)) => {
-                let log = log.as_mut().filter(|_| number == INIT);
+                let log = log.file().filter(|_| number == INIT);
                 session.drain(&mut core.shared(), log);
                 if number == INIT && !session.is_drained(Instant::now()) {
                     self.kill_all();
@@ -331,14 +298,7 @@ impl Shim {
 
     fn finish_container(&mut self, exit: Exit) {
         let finished_at_ns = now_ns();
-        if let Some(log) = &mut self.log {
-            if let Err(error) = log.finish(finished_at_ns) {
-                eprintln!("drayman-shim: log: {error}");
-            }
-            if log.lost_bytes() > 0 {
-                eprintln!("drayman-shim: log: lost {} bytes", log.lost_bytes());
-            }
-        }
+        self.log.finish(finished_at_ns);
         let record = ExitRecord {
             exit_code: exit.code,
             signal: exit.signal,
@@ -387,7 +347,7 @@ impl Shim {
             eprintln!("drayman-shim: {}: {error}", self.config.socket.display());
         }
         self.waits.close(&self.core.poller);
-        self.log = None;
+        self.log.close();
     }
 
     fn on_connection(&mut self, number: u32, flags: EventFlags) {
