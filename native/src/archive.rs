@@ -5,7 +5,8 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use drayman_archive::{
-    compressed, survey, Coding, Error, Hashed, Options, Packed, Packing, Selection, Sink, Skipping,
+    compressed, survey, Coding, Error, Hashed, Limits, Options, Packed, Packing, Selection, Sink,
+    Skipping,
 };
 use drayman_wire::{BodyReader, BodyWriter, Stop};
 use pyo3::prelude::*;
@@ -254,7 +255,7 @@ impl Unpacked {
 #[pyfunction]
 #[pyo3(signature = (
     root_fd, path, fd, *, chunked, length_bytes, early, no_overwrite_dir_non_dir = false,
-    owner = None, whiteouts = false, cancel_fd = None
+    owner = None, whiteouts = false, codings = vec![], limits = None, cancel_fd = None
 ))]
 // The signature is the stub's.
 #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
@@ -269,14 +270,27 @@ fn archive_unpack(
     no_overwrite_dir_non_dir: bool,
     owner: Option<(u32, u32)>,
     whiteouts: bool,
+    codings: Vec<String>,
+    limits: Option<(u64, u64, u64)>,
     cancel_fd: Option<RawFd>,
 ) -> PyResult<Unpacked> {
     let (root, from) = (lend(root_fd)?, lend(fd)?);
     let cancel = cancel_fd.map(lend).transpose()?;
+    let codings: Vec<Coding> = codings
+        .iter()
+        .map(|name| coding_of(name))
+        .collect::<PyResult<_>>()?;
+    let limits = limits.map_or(Limits::NONE, |(entries, ratio, ratio_from_bytes)| Limits {
+        entries,
+        ratio,
+        ratio_from_bytes,
+    });
     let options = Options {
         no_overwrite_dir_non_dir,
         owner,
         whiteouts,
+        codings: &codings,
+        limits,
     };
     let (summary, surplus) = py.detach(|| {
         let mut body = BodyReader::new(from, cancel, framing(chunked, length_bytes), early);

@@ -140,14 +140,20 @@ def archive_unpack(
     no_overwrite_dir_non_dir: bool = False,
     owner: tuple[int, int] | None = None,
     whiteouts: bool = False,
+    codings: list[str] = ...,
+    limits: tuple[int, int, int] | None = None,
     cancel_fd: int | None = None,
 ) -> Unpacked:
     """Read a request body off ``fd`` and unpack it, whatever its compression, below ``path``.
 
     ``chunked`` with ``length_bytes`` None and not chunked: to the end of file. ``early``
     was read already. ``owner`` replaces every owner; ``whiteouts`` turns ``.wh.`` entries
-    into overlayfs whiteouts (image layers). The body is read to its end even when an error
-    is raised, as far as it is small (256 KiB)."""
+    into overlayfs whiteouts (image layers). ``codings`` (as of `Tar.send`) is what the sender says
+    was done to the body, in that order: InvalidParameter when it was not. ``limits`` are the most
+    entries, the most decompressed bytes for one received, and how many bytes must be decompressed
+    before that counts: InvalidParameter when one is broken.
+
+    The body is read to its end even when an error is raised, as far as it is small (256 KiB)."""
 
 @final
 class Unpacked:

@@ -21,6 +21,13 @@ DEFAULT_HOST = "unix:///run/drayman/drayman.sock"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 # The kernel's IFNAMSIZ less its terminating zero.
 INTERFACE_NAME_LIMIT = 15
+# No honest tar is found beyond: ten million files, or eight gigabytes that are all but nothing.
+# Zeros compress a thousandfold with gzip, and a disk image may well begin with some gigabytes.
+UNPACK_ENTRIES = 10_000_000
+UNPACK_RATIO = 500
+UNPACK_RATIO_FROM_MIB = 8192
+# In MiB it still is a number of bytes in 64 bits.
+MAX_LIMIT = 2**40
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +47,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     subnet: str = ""
     # The cgroup below which containers get theirs.
     cgroup_parent: str = "/drayman"
+    # What an archive put into a container may be: so many entries, and so many times the size it
+    # came in when decompressed. The latter counts beyond so many MiB.
+    unpack_entries: int = UNPACK_ENTRIES
+    unpack_ratio: int = UNPACK_RATIO
+    unpack_ratio_from_mib: int = UNPACK_RATIO_FROM_MIB
     # Where the shim binary is; beside the package when empty.
     shim: str = ""
 
@@ -53,6 +65,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 f"bridge is {self.bridge!r}; an interface's name has 1 to"
                 f" {INTERFACE_NAME_LIMIT} characters"
             )
+
+        for name in ("unpack_entries", "unpack_ratio", "unpack_ratio_from_mib"):
+            if not 0 < (number := getattr(self, name)) <= MAX_LIMIT:
+                raise InvalidParameter(f"{name} is {number}; it must be from 1 to {MAX_LIMIT}")
 
     @property
     def shim_path(self) -> Path:
@@ -77,7 +93,8 @@ def load(
             settings[name] = value.split(",") if name == "hosts" else value
     settings.update({name: value for name, value in command_line.items() if value})
     try:
-        return msgspec.convert(settings, Config)
+        # The environment has texts for numbers.
+        return msgspec.convert(settings, Config, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidParameter(f"configuration: {error}") from None
 

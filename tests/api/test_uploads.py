@@ -40,7 +40,35 @@ def test_the_connection_comes_back(
     assert engine.uploads == [BULK if len(body) > 100 else b"abc"] * 2
     (name, path), options = engine.asks("archive_put")[0]
     assert (name, path) == ("box", "/x")
-    assert options == {"no_overwrite_dir_non_dir": True, "copy_uid_gid": False}
+    assert options == {"no_overwrite_dir_non_dir": True, "copy_uid_gid": False, "codings": []}
+
+
+@pytest.mark.parametrize(
+    ("told", "codings"),
+    [
+        ("", []),
+        ("identity", []),
+        ("gzip", ["gzip"]),
+        ("X-GZip", ["gzip"]),
+        (" zstd ,identity, deflate", ["zstd", "deflate"]),
+        ("gzip\r\nContent-Encoding: zstd", ["gzip", "zstd"]),
+    ],
+)
+def test_what_was_done_to_a_body_is_passed_on(
+    client: Client, engine: Fake, told: str, codings: list[str]
+) -> None:
+    path = "/containers/box/archive?path=/x"
+    assert client.ask("PUT", path, body=b"", headers={"Content-Encoding": told}).status == 200
+    assert engine.asks("archive_put")[0][1]["codings"] == codings
+
+
+@pytest.mark.parametrize("told", ["br", "gzip, br", "gzip;q=1", "x-zstd", "gzip, gzip, gzip"])
+def test_a_coding_that_is_not_read_is_415(client: Client, engine: Fake, told: str) -> None:
+    client.send(PUT + f"Content-Encoding: {told}\r\nContent-Length: 5\r\n\r\nhello".encode())
+    answer = client.answer()
+    assert (answer.status, answer.headers["accept-encoding"]) == (415, "gzip, deflate, zstd")
+    assert answer.json()["message"].startswith("cannot decode Content-Encoding ")
+    assert not engine.asks("archive_put")
 
 
 def test_no_body_at_all_is_an_empty_one(client: Client, engine: Fake) -> None:

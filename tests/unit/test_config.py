@@ -27,6 +27,10 @@ def test_hosts_in_the_environment_are_a_list() -> None:
     assert config.hosts == ["unix:///a", "tcp://127.0.0.1:1"]
 
 
+def test_numbers_in_the_environment_are_numbers() -> None:
+    assert load(environment={"DRAYMAN_UNPACK_ENTRIES": "7"}).unpack_entries == 7
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -34,6 +38,8 @@ def test_hosts_in_the_environment_are_a_list() -> None:
         ("root = 3", "root"),
         ("root = ", "not TOML"),
         ("log_level = 'loud'", "loud"),
+        ("unpack_ratio = 0", "unpack_ratio is 0; it must be from 1"),
+        ("unpack_entries = 'many'", "unpack_entries"),
         ("bridge = 'a-name-longer-than-an-interface'", "15 characters"),
     ],
 )

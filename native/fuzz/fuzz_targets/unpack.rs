@@ -5,9 +5,17 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::symlink;
 
-use drayman_archive::{unpack, Options};
+use drayman_archive::{unpack, Coding, Limits, Options};
 use drayman_fuzz::{place, sealed};
 use libfuzzer_sys::fuzz_target;
+
+/// What the body may be told to be in.
+const CODINGS: [&[Coding]; 4] = [
+    &[],
+    &[Coding::Gzip],
+    &[Coding::Deflate],
+    &[Coding::Zstd, Coding::Gzip],
+];
 
 fuzz_target!(|input: &[u8]| {
     let Some((&how, archive)) = input.split_first() else {
@@ -22,6 +30,12 @@ fuzz_target!(|input: &[u8]| {
         whiteouts: how & 1 != 0,
         no_overwrite_dir_non_dir: how & 2 != 0,
         owner: (how & 4 != 0).then_some((7, 8)),
+        codings: CODINGS[usize::from(how >> 4 & 3)],
+        limits: Limits {
+            entries: 1000,
+            ratio: 100,
+            ratio_from_bytes: 1 << 20,
+        },
     };
     let _ = if how & 8 == 0 {
         unpack(root.as_fd(), b"/place", sealed(archive).as_slice(), options)

@@ -10,7 +10,7 @@ from drayman.api import tars, views
 from drayman.api.lending import Framing
 from drayman.api.options import PathStat
 from drayman.api.requests import Call
-from drayman.api.responses import empty
+from drayman.api.responses import empty, uncoded
 from drayman.errors import InvalidParameter
 from drayman.model import go_json
 
@@ -20,6 +20,8 @@ TAR = "application/x-tar"
 CODINGS = ("gzip", "deflate", "zstd")
 # Docker compresses no export: only a coding that it does not know can be meant for us.
 EXPORT_CODINGS = ("zstd",)
+# Each coding of a body takes a decoder, and its memory.
+BODY_CODINGS_LIMIT = 2
 
 
 async def stat(call: Call) -> Response:
@@ -38,6 +40,9 @@ async def get(call: Call) -> Response:
 async def put(call: Call) -> Response:
     """``PUT /containers/{name}/archive``. What is wrong with the path is told at once."""
     path = _path(call)
+    codings = _body_codings(call)
+    if len(codings) > BODY_CODINGS_LIMIT or not set(codings) <= set(CODINGS):
+        return uncoded(", ".join(codings), CODINGS)
     await call.backend.archive_check(call.name, path)
 
     async def unpack(fd: int, framing: Framing) -> tuple[None, bytes]:
@@ -48,6 +53,7 @@ async def put(call: Call) -> Response:
             framing,
             no_overwrite_dir_non_dir=call.flag("noOverwriteDirNonDir"),
             copy_uid_gid=call.flag("copyUIDGID"),
+            codings=codings,
         )
 
     await call.connection.receive(unpack)
@@ -65,6 +71,14 @@ def _path(call: Call) -> str:
     if not call.text("path"):
         raise InvalidParameter("bad parameter: path cannot be empty")
     return call.text("path")
+
+
+def _body_codings(call: Call) -> list[str]:
+    """What was done to the body (RFC 9110, 8.4), in that order. Docker ignores it."""
+    told = ",".join(call.headers.getlist("content-encoding")).lower().split(",")
+    # 8.4.1.3: the older name counts as well.
+    names = ["gzip" if name.strip() == "x-gzip" else name.strip() for name in told]
+    return [name for name in names if name not in ("", "identity")]
 
 
 def _stat_header(found: PathStat) -> str:

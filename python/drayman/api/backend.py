@@ -90,8 +90,10 @@ class CopyBackend(Protocol):
         *,
         no_overwrite_dir_non_dir: bool,
         copy_uid_gid: bool,
+        codings: list[str],
     ) -> bytes:
-        """Unpack the body that is read off ``fd``; returns what was read beyond it."""
+        """Unpack the body that is read off ``fd``, to which its sender has applied ``codings`` in
+        that order; returns what was read beyond it."""
 
     async def export(self, name: str, options: TarOptions) -> Tarball:
         """A tar of the whole root file system, mounts left out."""

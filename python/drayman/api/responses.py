@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -64,6 +64,15 @@ def failure(error: errors.DraymanError) -> Response:
     if status == 304:
         return empty(304)
     return Json({"message": str(error)}, status)
+
+
+def uncoded(found: str, offers: Sequence[str]) -> Response:
+    """The answer to a body in content codings that are not read (RFC 9110, 15.5.16)."""
+    known = ", ".join(offers)
+    text = f"cannot decode Content-Encoding {found}: send one or two of {known}, or none"
+    response = Json({"message": text}, 415)
+    response.headers["accept-encoding"] = known
+    return response
 
 
 @asynccontextmanager

@@ -66,6 +66,27 @@ DEFAULTS = Config()
     help=f"Interface of the default network, made when missing. Default: {DEFAULTS.bridge}",
 )
 @click.option("--subnet", metavar="CIDR", help="Its range. Default: one that is free.")
+@click.option(
+    "--unpack-entries",
+    type=int,
+    metavar="N",
+    help="How many entries an archive put into a container may have."
+    f" Default: {DEFAULTS.unpack_entries}",
+)
+@click.option(
+    "--unpack-ratio",
+    type=int,
+    metavar="N",
+    help="How many times its size such an archive may be when decompressed."
+    f" Default: {DEFAULTS.unpack_ratio}",
+)
+@click.option(
+    "--unpack-ratio-from-mib",
+    type=int,
+    metavar="MIB",
+    help="Beyond what size that counts: less harms nobody."
+    f" Default: {DEFAULTS.unpack_ratio_from_mib}",
+)
 def serve(file: Path | None, hosts: tuple[str, ...], **settings: Any) -> None:
     """Run the engine until SIGTERM or Ctrl-C.
 

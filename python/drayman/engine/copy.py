@@ -22,6 +22,12 @@ class Copying:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        config = context.config
+        self._limits = (
+            config.unpack_entries,
+            config.unpack_ratio,
+            config.unpack_ratio_from_mib << 20,
+        )
 
     async def stat(self, name: str, path: str) -> PathStat:
         """What lies at a path; volumes count as mounted for the look."""
@@ -61,6 +67,7 @@ class Copying:
         *,
         no_overwrite_dir_non_dir: bool,
         copy_uid_gid: bool,
+        codings: list[str],
     ) -> bytes:
         """Unpack a request's body; returns what was read beyond it."""
         entry, lease = await self._open(name)
@@ -77,6 +84,8 @@ class Copying:
                     early=framing.early,
                     no_overwrite_dir_non_dir=no_overwrite_dir_non_dir,
                     owner=owner,
+                    codings=codings,
+                    limits=self._limits,
                     cancel_fd=cancel_fd,
                 )
             )

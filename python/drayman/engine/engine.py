@@ -124,6 +124,7 @@ class Engine:
         *,
         no_overwrite_dir_non_dir: bool,
         copy_uid_gid: bool,
+        codings: list[str],
     ) -> bytes:
         return await self._verbs.copying.put(
             name,
@@ -132,6 +133,7 @@ class Engine:
             framing,
             no_overwrite_dir_non_dir=no_overwrite_dir_non_dir,
             copy_uid_gid=copy_uid_gid,
+            codings=codings,
         )
 
     async def export(self, name: str, options: TarOptions) -> Tarball:

@@ -11,6 +11,7 @@ mod descent;
 mod digits;
 mod error;
 mod header;
+mod limits;
 mod pack;
 mod paths;
 mod root;
@@ -20,6 +21,7 @@ mod unpack;
 
 pub use coding::{compressed, Coding};
 pub use error::Error;
+pub use limits::Limits;
 pub use pack::{
     export, pack, survey, Hashed, Packed, Packing, Selection, Sink, Skipping, Survey, DIGEST_RECORD,
 };

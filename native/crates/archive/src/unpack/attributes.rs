@@ -18,6 +18,10 @@ use crate::tar::{Entry, Kind, Time};
 /// a mistake or an attempt to reach files of other layers.
 const RESERVED: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
+/// As much of directories' names and times is kept for the end, some hundred thousand of them:
+/// an archive may have any number, and names as long as it likes.
+const KEPT_TIMES_LIMIT_BYTES: usize = 16 << 20;
+
 impl Unpacker<'_> {
     /// Whom an entry is to belong to.
     pub(super) fn owner(&self, entry: &Entry) -> std::result::Result<(Uid, Gid), Error> {
@@ -101,16 +105,30 @@ impl Unpacker<'_> {
         Ok(())
     }
 
-    /// Keep a directory's times for the end.
+    /// Keep a directory's times for the end. Where that is too much to keep, only those of the
+    /// directories above are: archives are written depth first, and who writes them otherwise
+    /// loses the times of directories that more goes into.
     pub(super) fn remember_times(&mut self, name: &[u8], entry: &Entry) {
-        self.directory_times
-            .insert(name.to_vec(), timestamps(entry));
+        let times = timestamps(entry);
+        if self.directory_times.insert(name.to_vec(), times).is_none() {
+            self.kept_times_bytes += kept_bytes(name);
+        }
+        if self.kept_times_bytes > KEPT_TIMES_LIMIT_BYTES {
+            self.set_directory_times(|kept| name.starts_with(kept));
+        }
     }
 
-    /// Set the times of the directories. One that has gone meanwhile needs none.
-    pub(super) fn set_directory_times(&mut self) {
+    /// Set the times of the directories, but of those to be kept. One that has gone meanwhile
+    /// needs none.
+    pub(super) fn set_directory_times(&mut self, keep: impl Fn(&[u8]) -> bool) {
+        self.kept_times_bytes = 0;
         for (name, times) in std::mem::take(&mut self.directory_times) {
-            let _ = self.set_times(&name, &times);
+            if keep(&name) {
+                self.kept_times_bytes += kept_bytes(&name);
+                self.directory_times.insert(name, times);
+            } else {
+                let _ = self.set_times(&name, &times);
+            }
         }
     }
 
@@ -122,6 +140,10 @@ impl Unpacker<'_> {
         let (parent, leaf) = self.place.existing(&path)?;
         futimens(openat(parent, leaf, DIRECTORY, Mode::empty())?, times)
     }
+}
+
+fn kept_bytes(name: &[u8]) -> usize {
+    size_of::<(Vec<u8>, Timestamps)>() + name.len()
 }
 
 fn settable(entry: &Entry) -> impl Iterator<Item = (&[u8], &[u8])> {

@@ -12,7 +12,7 @@ use super::place::{is_whiteout_stat, make_opaque};
 use super::remove::remove_tree;
 use super::{stream_error, Unpacker};
 use crate::descent::DIRECTORY;
-use crate::error::{quoted, Error};
+use crate::error::{quoted, text, Error};
 use crate::paths::{clean, split_last};
 use crate::tar::{Entry, Kind, Reader, Segment};
 
@@ -22,6 +22,9 @@ const ATTEMPTS: u32 = 16;
 const PRIVATE: Mode = Mode::from_raw_mode(0o600);
 /// What a file has of its mode from the beginning: not what would let it run as its maker.
 const FIRST_MODE: Mode = Mode::from_raw_mode(0o777);
+/// Linux's `MAJOR` and `MINOR` have 12 and 20 bits.
+const MAJOR_MAX: u32 = (1 << 12) - 1;
+const MINOR_MAX: u32 = (1 << 20) - 1;
 
 /// What was found where an entry goes.
 enum Cleared {
@@ -140,7 +143,15 @@ impl Unpacker<'_> {
             Kind::BlockDevice => FileType::BlockDevice,
             _ => FileType::Fifo,
         };
-        let device = makedev(entry.device.0, entry.device.1);
+        let (major, minor) = entry.device;
+        if major > MAJOR_MAX || minor > MINOR_MAX {
+            // The kernel would take the lower bits of it for another device.
+            let path = text(&self.place.path(name));
+            return Err(Error::System(format!(
+                "mknod {path}: invalid device {major}:{minor}"
+            )));
+        }
+        let device = makedev(major, minor);
         self.named(name, entry, "mknod", |parent, leaf| {
             mknodat(parent, leaf, file_type, PRIVATE, device)
         })

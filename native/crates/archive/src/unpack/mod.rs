@@ -12,9 +12,11 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::{fstat, FileType, OFlags, Timestamps};
 use sha2::{Digest, Sha256};
 
+use crate::coding::Coding;
 use crate::compression::decompress;
 use crate::digits::hexadecimal;
 use crate::error::{quoted, text, Error};
+use crate::limits::{Limits, Refused};
 use crate::paths::{clean, entry_name};
 use crate::root::{Reopener, Root};
 use crate::stat::lookup_error;
@@ -24,7 +26,7 @@ use place::Place;
 
 /// How an archive is unpacked.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct Options<'o> {
     /// A directory and something else of one name are an error, not replaced.
     pub no_overwrite_dir_non_dir: bool,
     /// Whom everything is to belong to, whatever the archive says.
@@ -32,6 +34,10 @@ pub struct Options {
     /// The archive is an image's layer: `.wh.` names become overlayfs whiteouts, and the
     /// place itself takes what the archive says of `./`.
     pub whiteouts: bool,
+    /// What the sender did to the body, in this order. Beyond them a compression is told by
+    /// its magic.
+    pub codings: &'o [Coding],
+    pub limits: Limits,
 }
 
 /// What was unpacked.
@@ -67,7 +73,7 @@ pub fn unpack(
     root: BorrowedFd<'_>,
     path: &[u8],
     body: impl Read,
-    options: Options,
+    options: Options<'_>,
 ) -> Result<Summary, Error> {
     check(root, path)?;
     let mut hashed = Hashed {
@@ -75,12 +81,13 @@ pub fn unpack(
         hash: options.whiteouts.then(Sha256::new),
     };
     let mut unpacker = Unpacker::new(Root::new(root), path, options)?;
-    let plain = decompress(body).map_err(|error| stream_error(None, error))?;
+    let plain = decompress(body, options.codings, options.limits)
+        .map_err(|error| stream_error(None, error))?;
     if let Some(plain) = plain {
         hashed.source = Some(plain);
         let mut reader = Reader::new(&mut hashed);
         let result = unpacker.all(&mut reader);
-        unpacker.set_directory_times();
+        unpacker.set_directory_times(|_| false);
         result?;
         let rest = reader.finish();
         if options.whiteouts {
@@ -120,6 +127,10 @@ impl Read for Hashed<'_> {
 /// was cancelled is no fault of the archive and is passed on as it is.
 fn stream_error(entry: Option<&[u8]>, error: io::Error) -> Error {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    let refused = error.get_ref().and_then(|it| it.downcast_ref::<Refused>());
+    if let Some(refused) = refused {
+        return refusal(entry, refused);
+    }
     match entry {
         _ if matches!(
             error.kind(),
@@ -133,31 +144,40 @@ fn stream_error(entry: Option<&[u8]>, error: io::Error) -> Error {
     }
 }
 
+fn refusal(entry: Option<&[u8]>, refused: &Refused) -> Error {
+    Error::Invalid(match entry {
+        Some(name) => format!("{}: {refused}", text(name)),
+        None => refused.to_string(),
+    })
+}
+
 struct Unpacker<'fd> {
     place: Place<'fd>,
-    options: Options,
+    options: Options<'fd>,
     reopener: Reopener,
     /// Directories and their times, which are set when nothing is written into them any more.
     /// By name: an archive may say the same one without end.
     directory_times: HashMap<Vec<u8>, Timestamps>,
+    kept_times_bytes: usize,
     content_bytes: u64,
 }
 
 impl<'fd> Unpacker<'fd> {
-    fn new(root: Root<'fd>, path: &[u8], options: Options) -> Result<Unpacker<'fd>, Error> {
+    fn new(root: Root<'fd>, path: &[u8], options: Options<'fd>) -> Result<Unpacker<'fd>, Error> {
         let reopener = Reopener::new();
         Ok(Unpacker {
             place: Place::new(root, path, options.whiteouts),
             options,
             reopener: reopener.map_err(|errno| Error::system("open", b"/proc/self/fd", errno))?,
             directory_times: HashMap::new(),
+            kept_times_bytes: 0,
             content_bytes: 0,
         })
     }
 
     fn all<R: Read>(&mut self, reader: &mut Reader<R>) -> Result<(), Error> {
         let mut last: Option<Vec<u8>> = None;
-        loop {
+        for count in 1.. {
             let next = reader.next_entry();
             let next = next.map_err(|error| {
                 let context = last
@@ -165,10 +185,13 @@ impl<'fd> Unpacker<'fd> {
                     .map(|name| [b"after ".as_slice(), name].concat());
                 stream_error(context.as_deref(), error)
             })?;
-            let Some(entry) = next else { return Ok(()) };
+            let Some(entry) = next else { break };
+            let held = self.options.limits.hold_entries(count);
+            held.map_err(|refused| refusal(Some(&entry.name), &refused))?;
             self.entry(&entry, reader)?;
             last = Some(entry.name);
         }
+        Ok(())
     }
 
     fn entry<R: Read>(&mut self, entry: &Entry, reader: &mut Reader<R>) -> Result<(), Error> {

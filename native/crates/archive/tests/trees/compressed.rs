@@ -2,7 +2,8 @@
 use std::io::Write;
 
 use bzip2::write::BzEncoder;
-use flate2::write::GzEncoder;
+use drayman_archive::{Coding, Error, Options};
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use liblzma::write::XzEncoder;
 
 use crate::support::{file, tar, Root};
@@ -29,6 +30,18 @@ fn xz(plain: &[u8]) -> Vec<u8> {
 
 fn zstd(plain: &[u8]) -> Vec<u8> {
     zstd::encode_all(plain, 0).unwrap()
+}
+
+fn deflate(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
 }
 
 const ENCODERS: [Encode; 4] = [gzip, bzip2, xz, zstd];
@@ -96,4 +109,65 @@ fn a_dictionary_of_4_gib_is_refused() {
     let block = summed(&[2, 0, 0x21, 1, 40, 0, 0, 0]);
     let text = refused(&[magic.as_slice(), &head, &block, &[0; 64]].concat());
     assert!(text.contains("memory"), "{text}");
+}
+
+fn coded(root: &Root, codings: &[Coding], body: &[u8]) -> Result<(), Error> {
+    let options = Options {
+        codings,
+        ..Options::default()
+    };
+    root.unpack_with("/", body, options).map(drop)
+}
+
+/// Codings are of the transfer: below them the archive may be compressed as ever.
+#[test]
+fn what_the_sender_tells_is_undone_before_the_magic_is_looked_at() {
+    use Coding::{Deflate, Gzip, Zstd};
+    let told: [(&[Coding], &[Encode]); 7] = [
+        (&[Gzip], &[gzip]),
+        (&[Deflate], &[zlib]),
+        (&[Deflate], &[deflate]),
+        (&[Zstd], &[zstd]),
+        (&[Gzip, Zstd], &[gzip, zstd]),
+        (&[Zstd, Gzip], &[zstd, gzip]),
+        (&[Deflate, Deflate], &[zlib, deflate]),
+    ];
+    for (codings, encoders) in told {
+        for below in [<[u8]>::to_vec as Encode, gzip, xz] {
+            let archive = below(&tar(&[file("f", "content")]));
+            let body = encoders.iter().fold(archive, |body, encode| encode(&body));
+            let root = Root::new();
+            coded(&root, codings, &body).unwrap();
+            assert_eq!(root.text("f"), "content");
+        }
+        // No body at all is no archive, and a body of nothing neither.
+        coded(&Root::new(), codings, b"").unwrap();
+        let nothing = encoders
+            .iter()
+            .fold(Vec::new(), |body, encode| encode(&body));
+        coded(&Root::new(), codings, &nothing).unwrap();
+    }
+}
+
+#[test]
+fn a_body_that_is_not_what_its_sender_tells_is_refused() {
+    let plain = tar(&[file("f", "content")]);
+    for (codings, body, named) in [
+        (&[Coding::Gzip][..], plain.clone(), "gzip"),
+        (&[Coding::Gzip], zstd(&plain), "gzip"),
+        (&[Coding::Zstd], plain.clone(), "zstd"),
+        (&[Coding::Zstd], gzip(&plain), "zstd"),
+        (&[Coding::Deflate], plain.clone(), "deflate"),
+        (&[Coding::Deflate], gzip(&plain), "deflate"),
+        (&[Coding::Zstd, Coding::Gzip], gzip(&plain), "zstd"),
+    ] {
+        let root = Root::new();
+        let refused = coded(&root, codings, &body);
+        let expected = format!("the body is not {named}, as its Content-Encoding says");
+        assert!(
+            matches!(&refused, Err(Error::Invalid(text)) if *text == expected),
+            "{refused:?}: {codings:?}"
+        );
+        assert!(!root.path("f").exists());
+    }
 }

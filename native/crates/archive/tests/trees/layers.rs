@@ -2,15 +2,17 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-use drayman_archive::Options;
+use drayman_archive::{Limits, Options};
 use sha2::{Digest, Sha256};
 
 use crate::support::{directory, file, link, tar, Made, Root};
 
-const LAYER: Options = Options {
+const LAYER: Options<'_> = Options {
     no_overwrite_dir_non_dir: false,
     owner: None,
     whiteouts: true,
+    codings: &[],
+    limits: Limits::NONE,
 };
 
 fn layer(entries: &[Made<'_>]) -> Root {

@@ -6,6 +6,7 @@ mod dialects;
 mod escape;
 mod hostile;
 mod layers;
+mod limits;
 mod looking;
 mod packing;
 mod picking;

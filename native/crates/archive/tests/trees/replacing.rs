@@ -2,14 +2,16 @@
 use std::fs;
 use std::os::unix::fs::{symlink, MetadataExt};
 
-use drayman_archive::Options;
+use drayman_archive::{Limits, Options};
 
 use crate::support::{directory, file, link, pax, tar, Mounted, Root};
 
-const STRICT: Options = Options {
+const STRICT: Options<'_> = Options {
     no_overwrite_dir_non_dir: true,
     owner: None,
     whiteouts: false,
+    codings: &[],
+    limits: Limits::NONE,
 };
 
 #[test]

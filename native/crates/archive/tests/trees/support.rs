@@ -67,7 +67,12 @@ impl Root {
         self.unpack_with(path, tar, Options::default())
     }
 
-    pub fn unpack_with(&self, path: &str, tar: &[u8], options: Options) -> Result<Summary, Error> {
+    pub fn unpack_with(
+        &self,
+        path: &str,
+        tar: &[u8],
+        options: Options<'_>,
+    ) -> Result<Summary, Error> {
         unpack(self.fd(), path.as_bytes(), tar, options)
     }
 
