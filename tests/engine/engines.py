@@ -33,7 +33,8 @@ OPEN_FILES = 1024
 class EngineServer:
     """An engine in a process of its own, on a socket that stays when the engine is killed."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
+        self._settings = {f"DRAYMAN_{name.upper()}": text for name, text in settings.items()}
         # Unix sockets' paths are short.
         self.place = Path(tempfile.mkdtemp(prefix="dme-"))
         self.root, self.run = self.place / "root", self.place / "run"
@@ -63,6 +64,7 @@ class EngineServer:
             "DRAYMAN_SUBNET": self._subnet,
             "DRAYMAN_CGROUP_PARENT": self.cgroup,
             "LISTEN_FDS": "1",
+            **self._settings,
         }
         number = self._listener.fileno()
         # As few files as a service may open that asks for no more.

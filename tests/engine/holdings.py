@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.engine.engines import EngineServer
+from tests.engine.engines import EngineServer, until
 
 
 def connections(engine: EngineServer) -> int:
@@ -19,4 +21,27 @@ def held(engine: EngineServer) -> dict[str, int]:
     """How much there is of each. Mounts that are attached nowhere live by a descriptor."""
     places = ("root/tmp", "root/containers", "root/layers", "root/volumes", "run/c")
     counts = {place: len(os.listdir(engine.place / place)) for place in places}
-    return {**counts, "descriptors": len(os.listdir(f"/proc/{engine.process.pid}/fd"))}
+    process = Path(f"/proc/{engine.process.pid}")
+    return {
+        **counts,
+        "descriptors": len(os.listdir(process / "fd")),
+        # Others mount in the same namespace.
+        "mounts": (process / "mountinfo").read_text().count(str(engine.place)),
+    }
+
+
+@contextmanager
+def nothing_left(engine: EngineServer) -> Iterator[None]:
+    """Whatever is done meanwhile: afterwards the engine answers, holds no more than before, and
+    has not erred."""
+    until(lambda: connections(engine) == 0)
+    before = held(engine)
+    yield
+    assert engine.api("GET", "/_ping") == (200, "OK")
+
+    def no_more() -> bool:
+        now = held(engine)
+        return all(now[what] <= before[what] for what in before)
+
+    until(no_more, lambda: f"{before} became {held(engine)}")
+    assert "Traceback" not in engine.log.read_text()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.api.client import Client
 from tests.engine.engines import EngineServer, until
-from tests.engine.holdings import connections, held
+from tests.engine.holdings import nothing_left
 
 PING = b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n"
 JSON = b"Host: d\r\nContent-Type: application/json\r\n"
@@ -42,17 +42,8 @@ def box(engine_server: EngineServer) -> str:
 @pytest.fixture(autouse=True)
 def unharmed(engine_server: EngineServer, box: str) -> Iterator[None]:
     """Whatever a test sends: the engine answers, holds no more than before, and has not erred."""
-    until(lambda: connections(engine_server) == 0)
-    before = held(engine_server)
-    yield
-    assert engine_server.api("GET", "/_ping") == (200, "OK")
-
-    def no_more() -> bool:
-        now = held(engine_server)
-        return all(now[what] <= before[what] for what in before)
-
-    until(no_more, lambda: f"{before} became {held(engine_server)}")
-    assert "Traceback" not in engine_server.log.read_text()
+    with nothing_left(engine_server):
+        yield
 
 
 def client(engine: EngineServer) -> Client:
