@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.api.client import Answer, Client
+from tests.api.client import Client
 from tests.engine.engines import EngineServer
 from tests.engine.holdings import nothing_left
 from tests.engine.raw_tars import END, entry
@@ -39,9 +39,14 @@ def swapper(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (place / "swap").read_bytes()
 
 
-def ask(engine: EngineServer, method: str, path: str, body: bytes | None = None) -> Answer:
+def ask(
+    engine: EngineServer, method: str, path: str, body: bytes | None = None
+) -> tuple[int, bytes]:
+    """The status and all that is answered, which is cut short where what is packed has moved."""
     with Client(str(engine.socket_path)) as client:
-        return client.ask(method, path, body=body)
+        client.request(method, path, body=body, headers={"Connection": "close"})
+        answer = client.rest()
+    return int(answer.split()[1]), answer
 
 
 @pytest.fixture
@@ -76,7 +81,9 @@ def test_links_swapped_in_lead_nowhere(
             ("soft", b"", b"2", "canary"),
         )
     ]
-    assert ask(engine_server, "PUT", archive + "/", made + END).status == 200
+    assert ask(engine_server, "PUT", archive + "/", made + END)[0] == 200
+    # What an engine opens with the first download and keeps is open from here on.
+    assert ask(engine_server, "GET", archive + "/race")[0] == 200
     pairs = [f"/race/{kind}{number}" for number in range(len(targets)) for kind in "dl"]
     engine_server.docker("exec", "-d", container, "/bin/swap", *pairs)
     told: Counter[tuple[str, int]] = Counter()
@@ -91,10 +98,10 @@ def test_links_swapped_in_lead_nowhere(
                 ("GET", f"/race/d{number}/", None),
                 ("GET", "/race", None),
             ):
-                answer = ask(engine_server, method, archive + path, body)
-                told[method, answer.status] += 1
-                assert SECRET not in answer.body
-                assert answer.status in (200, 404, 500), answer
+                status, answer = ask(engine_server, method, archive + path, body)
+                told[method, status] += 1
+                assert SECRET not in answer
+                assert status in (200, 400, 404, 500), answer
     # Both were met on the way, directories and links.
     assert {("PUT", 200), ("GET", 200)} < set(told)
     assert {status for _, status in told} - {200}
