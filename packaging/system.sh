@@ -2,7 +2,7 @@
 # Install the Debian packages that building and testing need; say which when we may not.
 #   build    a C compiler and static glibc for the shim, libseccomp for the extension
 #   engine   nftables' library, ps
-#   tests    a static busybox for images, runc as an oracle, the docker CLI, iproute2
+#   tests    a static busybox for images, runc as an oracle, the docker CLI, iproute2, bsdtar
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
@@ -10,6 +10,7 @@ packages=(
   build-essential pkg-config libseccomp-dev python3-venv
   libnftables1 procps
   busybox-static runc crun iproute2 nftables curl netcat-openbsd golang-github-containers-common
+  libarchive-tools bzip2 xz-utils zstd
 )
 command -v docker >/dev/null || packages+=(docker.io)
 

@@ -66,8 +66,11 @@ impl Header<'_> {
             11,
         );
         number("uid", i64::from(self.uid), 7);
+        // A sparse file's name is told already; Python's tarfile would take a path behind it for it.
+        let named = self.extra.iter().any(|(key, _)| *key == "GNU.sparse.name");
         for (key, value) in [("linkpath", self.link), ("path", self.name)] {
-            if value.len() > NAME_BYTES || !value.is_ascii() {
+            let told = named && key == "path";
+            if !told && (value.len() > NAME_BYTES || !value.is_ascii()) {
                 records.push((key, value.to_vec()));
             }
         }
