@@ -11,42 +11,81 @@ use proptest::sample::select;
 
 use crate::support::{block, pax, put, special, Made, Root};
 
+/// What stands for the directory outside, which is known when there is a root.
+const OUTSIDE: &str = "OUTSIDE";
+
 /// One part of an archive that wants out.
-fn hostile() -> impl Strategy<Value = Vec<u8>> {
-    let part = || {
-        select(
-            &[
-                "a",
-                "b",
-                "l",
-                "..",
-                ".",
-                "",
-                "secret",
-                "root",
-                ".wh.a",
-                ".wh..wh..opq",
-            ][..],
-        )
-    };
-    let path = || vec(part(), 1..5).prop_map(|parts| parts.join("/"));
-    let kind = select(&b"0012255346S7xgLK\0"[..]);
-    let entry = (path(), path(), kind, vec(any::<u8>(), 0..40)).prop_map(
-        |(name, target, kind, content)| {
-            let entry = Made {
-                name: name.as_bytes(),
+#[derive(Clone, Debug)]
+enum Part {
+    Entry {
+        name: String,
+        target: String,
+        kind: u8,
+        content: Vec<u8>,
+    },
+    Records(&'static str, String),
+    Long(u8, String),
+}
+
+impl Part {
+    fn bytes(&self, outside: &str) -> Vec<u8> {
+        let told = |text: &str| text.replace(OUTSIDE, outside);
+        match self {
+            Part::Records(key, value) => pax(&[(key, told(value).as_bytes())]),
+            Part::Long(kind, text) => special(*kind, told(text).as_bytes()),
+            Part::Entry {
+                name,
+                target,
                 kind,
-                link: target.as_bytes(),
-                content: &content,
-                mode: 0o755,
-                device: (1, 3),
-            };
-            let mut bytes = block(&entry, |_| {});
-            if !matches!(kind, b'1'..=b'6') {
-                bytes.extend_from_slice(&content);
-                bytes.resize(bytes.len().next_multiple_of(512), 0);
+                content,
+            } => {
+                let field = |text: &str| told(text).into_bytes().into_iter().take(100).collect();
+                let (name, link): (Vec<u8>, Vec<u8>) = (field(name), field(target));
+                let entry = Made {
+                    name: &name,
+                    kind: *kind,
+                    link: &link,
+                    content,
+                    mode: 0o755,
+                    device: (1, 3),
+                };
+                let mut bytes = block(&entry, |_| {});
+                if !matches!(kind, b'1'..=b'6') {
+                    bytes.extend_from_slice(content);
+                    bytes.resize(bytes.len().next_multiple_of(512), 0);
+                }
+                bytes
             }
-            bytes
+        }
+    }
+}
+
+fn hostile() -> impl Strategy<Value = Part> {
+    let names = [
+        "a",
+        "b",
+        "l",
+        "m",
+        "..",
+        ".",
+        "",
+        "secret",
+        "world",
+        "file",
+        OUTSIDE,
+        "root",
+        ".wh.a",
+        ".wh.secret",
+        ".wh..wh..opq",
+    ];
+    let path = move || vec(select(names.to_vec()), 1..5).prop_map(|parts| parts.join("/"));
+    let kind = select(&b"00112222553346S7xgLK\0"[..]);
+    let entry = (path(), path(), kind, vec(any::<u8>(), 0..40)).prop_map(
+        |(name, target, kind, content)| Part::Entry {
+            name,
+            target,
+            kind,
+            content,
         },
     );
     let key = select(
@@ -59,8 +98,8 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
             "SCHILY.xattr.user.x",
         ][..],
     );
-    let records = (key, path()).prop_map(|(key, value)| pax(&[(key, value.as_bytes())]));
-    let long = (select(&b"LK"[..]), path()).prop_map(|(kind, text)| special(kind, text.as_bytes()));
+    let records = (key, path()).prop_map(|(key, value)| Part::Records(key, value));
+    let long = (select(&b"LK"[..]), path()).prop_map(|(kind, text)| Part::Long(kind, text));
     prop_oneof![8 => entry, 1 => records, 1 => long]
 }
 
@@ -87,7 +126,7 @@ fn odd_block() -> impl Strategy<Value = Vec<u8>> {
 fn odd_archive() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         4 => odd_block(),
-        2 => hostile(),
+        2 => hostile().prop_map(|part| part.bytes("/elsewhere")),
         1 => vec(any::<u8>(), 512..=512),
         1 => vec(any::<u8>(), 0..600),
         1 => Just(vec![0; 512]),
@@ -143,13 +182,17 @@ proptest! {
     fn nothing_gets_out(parts in vec(hostile(), 0..12), whiteouts: bool, strict: bool) {
         let root = Root::new();
         fs::create_dir(root.path("place")).unwrap();
+        let outside = root.outer("");
+        let outside = outside.to_str().unwrap();
         symlink("../..", root.path("place/l")).unwrap();
+        symlink(outside, root.path("place/m")).unwrap();
         let options = Options {
             whiteouts,
             no_overwrite_dir_non_dir: strict,
             ..Options::default()
         };
-        let _ = root.unpack_with("/place", &parts.concat(), options);
+        let archive: Vec<u8> = parts.iter().flat_map(|part| part.bytes(outside)).collect();
+        let _ = root.unpack_with("/place", &archive, options);
         root.assert_untouched();
     }
 

@@ -3,7 +3,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{symlink, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,6 +17,8 @@ pub const SECRET: &str = "told to no one inside";
 pub struct Root {
     outer: PathBuf,
     fd: File,
+    /// The world as it was made.
+    beside: Vec<String>,
 }
 
 impl Root {
@@ -27,8 +29,12 @@ impl Root {
         let outer = std::env::temp_dir().join(name);
         fs::create_dir_all(outer.join("root")).unwrap();
         fs::write(outer.join("secret"), SECRET).unwrap();
+        fs::create_dir_all(outer.join("world/b")).unwrap();
+        fs::write(outer.join("world/file"), "x").unwrap();
+        symlink("../secret", outer.join("world/l")).unwrap();
         let fd = File::open(outer.join("root")).unwrap();
-        Root { outer, fd }
+        let beside = beside(&outer);
+        Root { outer, fd, beside }
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {
@@ -49,13 +55,7 @@ impl Root {
 
     /// What lies beside the root is as it was made.
     pub fn assert_untouched(&self) {
-        let mut names: Vec<_> = fs::read_dir(&self.outer)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
-        names.sort();
-        assert_eq!(names, ["root", "secret"]);
-        assert_eq!(fs::read_to_string(self.outer("secret")).unwrap(), SECRET);
+        assert_eq!(beside(&self.outer), self.beside);
     }
 
     /// What lies in the root, for comparing with another's.
@@ -276,6 +276,29 @@ fn record(key: &str, value: &[u8]) -> Vec<u8> {
         length += 1;
     }
     [format!("{length} {key}=").as_bytes(), value, b"\n"].concat()
+}
+
+/// All that lies beside a root, the directory itself included. Whoever changes anything of a file,
+/// or gives it another name, changes the time at the end, which nobody can set.
+fn beside(outer: &Path) -> Vec<String> {
+    use std::os::unix::fs::MetadataExt;
+    let mut lines = Vec::new();
+    let mut todo = vec![outer.to_path_buf()];
+    while let Some(path) = todo.pop() {
+        let stat = fs::symlink_metadata(&path).unwrap();
+        let (seconds, nanoseconds) = (stat.ctime(), stat.ctime_nsec());
+        let content = fs::read(&path).unwrap_or_default();
+        let content = content.escape_ascii();
+        let name = path.display();
+        lines.push(format!("{name} {content} {seconds}.{nanoseconds}"));
+        if stat.is_dir() {
+            let entries = fs::read_dir(&path).unwrap();
+            let below = entries.map(|entry| entry.unwrap().path());
+            todo.extend(below.filter(|path| *path != outer.join("root")));
+        }
+    }
+    lines.sort();
+    lines
 }
 
 /// Names, metadata and contents of a tree.
