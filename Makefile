@@ -36,6 +36,8 @@ test: venv lint native ## Run everything that CI runs
 	$(PYTHON) -m pytest -n $(WORKERS)
 	@# Benches as tests, on one worker: they share names on the host.
 	$(PYTHON) -m pytest -q benches
+	@# What containers and clients send as archives, for a minute.
+	SECONDS_EACH=30 packaging/fuzz.sh tar unpack
 
 lint: venv ## Check style, types and the directions of imports
 	$(VENV)/bin/ruff check .

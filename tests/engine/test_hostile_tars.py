@@ -23,6 +23,8 @@ ENTRIES_LIMIT = 200
 RATIO_LIMIT = 50
 FIRST = entry("first", b"1")
 DEEP = 100_000
+# A frame's head: no content size, a window of 2^(10 + 21) bytes; one raw block of a byte.
+WINDOW_OF_TWO_GIGABYTES = b"\x28\xb5\x2f\xfd\x00" + bytes([21 << 3]) + b"\x09\x00\x00x"
 # What the threads that answer may become without any of them being lost: two pools' worth of idle
 # ones, of which the larger grows with the clients that are served at once.
 IDLE_THREADS = 40
@@ -253,9 +255,7 @@ def test_a_bomb_is_given_up(engine_server: EngineServer, pack: type[bytes], tmp_
 
 
 def test_a_window_of_two_gigabytes_is_refused(engine_server: EngineServer) -> None:
-    # A frame's head: no content size, a window of 2^(10 + 21) bytes; one raw block of a byte.
-    frame = b"\x28\xb5\x2f\xfd\x00" + bytes([21 << 3]) + b"\x09\x00\x00x"
-    answer = put(engine_server, frame)
+    answer = put(engine_server, WINDOW_OF_TWO_GIGABYTES)
     assert (answer.status, "too much memory" in answer.json()["message"]) == (500, True)
 
 
