@@ -33,9 +33,9 @@ def box(engine_server: EngineServer) -> str:
         "exec", "box", "dd", "if=/dev/zero", "of=/big", f"bs={BIG_MIB}M", "count=1"
     )
     # What an engine opens once and keeps is open from here on.
-    with client(engine_server) as follower:
-        follower.send(VANISH["logs"])
-        assert follower.head()[0] == 200
+    with client(engine_server) as downloader:
+        downloader.send(VANISH["download"])
+        assert downloader.head()[0] == 200
     return container
 
 
