@@ -34,7 +34,7 @@ impl View {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (lower, upper, work, mounts, read_only = false))]
+    #[pyo3(signature = (lower, upper, work, mounts, read_only = false, beside = None))]
     fn stopped(
         py: Python<'_>,
         lower: Vec<OsString>,
@@ -42,7 +42,9 @@ impl View {
         work: OsString,
         mounts: Vec<(OsString, OsString, bool)>,
         read_only: bool,
+        beside: Option<RawFd>,
     ) -> PyResult<Self> {
+        let beside = beside.map(lend).transpose()?;
         let lower: Vec<Vec<u8>> = lower.into_iter().map(OsString::into_vec).collect();
         let (upper, work) = (upper.into_vec(), work.into_vec());
         let mounts: Vec<view::Mount> = mounts
@@ -58,7 +60,7 @@ impl View {
             upper: &upper,
             work: &work,
         };
-        py.detach(|| view::stopped(layers, &mounts, read_only))
+        py.detach(|| view::stopped(layers, &mounts, read_only, beside))
             .map(|view| Self(Some(view)))
             .map_err(|error| to_python(&error))
     }

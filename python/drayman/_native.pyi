@@ -33,9 +33,11 @@ class View:
         work: str,
         mounts: list[tuple[str, str, bool]],
         read_only: bool = False,
+        beside: int | None = None,
     ) -> View:
         """Mount the layers (``lower``: topmost first), attached nowhere; ``mounts`` are
-        (source on the host, destination inside, read-only) put on top."""
+        (source on the host, destination inside, read-only) put on top. ``beside``: the
+        descriptor of another such view that is open."""
 
     def fileno(self) -> int: ...
     def close(self) -> None: ...

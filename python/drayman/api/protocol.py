@@ -96,6 +96,8 @@ class DockerProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._set_head_timer(False)
+        # uvicorn does so for connections that end well, and keeps the others for as long.
+        self._unset_keepalive_if_required()
         if self._lingering is not None:
             self._lingering.forget()
         super().connection_lost(exc)

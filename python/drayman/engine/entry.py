@@ -18,6 +18,7 @@ from drayman.model.container import Container, State
 if TYPE_CHECKING:
     from drayman.engine.execs import Exec
     from drayman.runtime.shim import Shim
+    from drayman.storage.files import View
 
 # A shim leaves within milliseconds of the exit it told of.
 LEAVING_WAIT_S = 5.0
@@ -44,6 +45,7 @@ class Entry:
         "restart",
         "shim",
         "surviving",
+        "views",
         "waits",
     )
 
@@ -58,6 +60,8 @@ class Entry:
         self.pending: list[Pending] = []
         self.arrivals = Arrivals()
         self.gate = Gate()
+        # Those that are open while no process of the container lives.
+        self.views: set[View] = set()
         # Set while no process of the container lives and the last exit is recorded.
         self.ended = asyncio.Event()
         if not record.state.running:

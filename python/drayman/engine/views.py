@@ -1,8 +1,9 @@
 """Looking into a container's files, whether it runs or not.
 
-A running container is entered, a stopped one is mounted apart, attached nowhere. Were it
-started while a view is open, one upper directory could be mounted twice, which overlayfs
-leaves undefined: so a start waits until the last view is closed.
+A running container is entered, a stopped one is mounted apart, attached nowhere. One upper
+directory mounted twice is what overlayfs leaves undefined (names that one mount has in its cache
+are gone by the other): so views of a stopped container share one mount, and a start waits until
+the last view is closed.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Lease:
         if self._view is None:
             return
         view, self._view = self._view, None
+        self._entry.views.discard(view)
         try:
             await blocking(view.close)
         finally:
@@ -53,7 +55,7 @@ class Views:
                 raise NotFound(f"No such container: {name}")
             await entry.left()
             entry.gate.enter()
-            opening = asyncio.ensure_future(blocking(self._open, entry.record, mounts))
+            opening = asyncio.ensure_future(self._open(entry, mounts))
             try:
                 view = await asyncio.shield(opening)
             except BaseException as error:
@@ -61,13 +63,22 @@ class Views:
                 raise error
             return Lease(entry, view)
 
-    def _open(self, record: Container, mounts: bool) -> View:
-        if record.state.pid:
-            return enter(record, mounts=mounts)
-        return self.stopped(record, mounts=mounts)
+    async def _open(self, entry: Entry, mounts: bool) -> View:
+        if entry.state.pid:
+            return await blocking(enter, entry.record, mounts=mounts)
+        # Its own number: the other view may be closed meanwhile.
+        beside = next((os.dup(other.fileno()) for other in entry.views), None)
+        try:
+            view = await blocking(self.stopped, entry.record, mounts=mounts, beside=beside)
+        finally:
+            if beside is not None:
+                os.close(beside)
+        entry.views.add(view)
+        return view
 
-    def stopped(self, record: Container, *, mounts: bool) -> View:
-        """Mount a container's layers apart; blocks. The caller keeps it from starting."""
+    def stopped(self, record: Container, *, mounts: bool, beside: int | None = None) -> View:
+        """Mount a container's layers apart, or ``beside`` another view once more; blocks. The
+        caller keeps it from starting."""
         paths = self._paths.container(record.id)
         return View.stopped(
             self._images.lower(record.image_id),
@@ -75,6 +86,7 @@ class Views:
             str(paths.work),
             self._mounts(record) if mounts else [],
             record.host_config.readonly_rootfs and mounts,
+            beside,
         )
 
     def _mounts(self, record: Container) -> list[tuple[str, str, bool]]:
@@ -121,5 +133,6 @@ def _cgroup(pid: int) -> str:
 def _abandon(entry: Entry, opening: asyncio.Future[View]) -> None:
     """Nobody waits for the view any more, or there is none."""
     if not opening.cancelled() and opening.exception() is None:
+        entry.views.discard(opening.result())
         opening.result().close()
     entry.gate.leave()

@@ -1,12 +1,12 @@
 //! An overlay mount attached nowhere.
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::io::Errno;
 use rustix::mount::{
-    fsconfig_create, fsconfig_set_string, fsmount, fsopen, FsMountFlags, FsOpenFlags,
-    MountAttrFlags,
+    fsconfig_create, fsconfig_set_string, fsmount, fsopen, open_tree, FsMountFlags, FsOpenFlags,
+    MountAttrFlags, OpenTreeFlags,
 };
 
 use crate::Error;
@@ -45,6 +45,20 @@ pub(crate) fn mount_detached(layers: &Layers<'_>) -> Result<Option<OwnedFd>, Err
         })
         .map_err(|errno| layer_error(&context, layers.upper, errno))?;
     Ok(Some(mount))
+}
+
+/// The mount at the root of a detached tree once more, without what is mounted on it.
+///
+/// `Ok(None)` when this kernel does not clone what is detached (before Linux 6.15).
+pub(crate) fn clone_detached(root: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Error> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    match open_tree(root, "", flags) {
+        Ok(root) => Ok(Some(root)),
+        Err(Errno::INVAL) => Ok(None),
+        Err(errno) => Err(Error::system("clone the container's root", errno)),
+    }
 }
 
 fn set(context: &OwnedFd, key: &str, value: &[u8]) -> Result<(), Errno> {

@@ -1,6 +1,6 @@
 //! Mounting the layers of a container that does not run.
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -35,10 +35,21 @@ impl Mount {
 
 /// Mount a container's layers with `mounts` on top, attached nowhere.
 ///
-/// The caller sees to it that no other mount of this upper directory exists meanwhile:
-/// overlayfs calls two at once undefined.
-pub fn stopped(layers: Layers<'_>, mounts: &[Mount], read_only: bool) -> Result<View, Error> {
-    if let Some(root) = overlay::mount_detached(&layers)? {
+/// The caller sees to it that no other mount of this upper directory exists meanwhile but
+/// those of views; overlayfs calls two at once undefined. So a view `beside` another one shows
+/// that one's layers, once mounted, anew (before Linux 6.15 they are mounted twice after all).
+pub fn stopped(
+    layers: Layers<'_>,
+    mounts: &[Mount],
+    read_only: bool,
+    beside: Option<BorrowedFd<'_>>,
+) -> Result<View, Error> {
+    let shared = beside.map(overlay::clone_detached).transpose()?.flatten();
+    let root = match shared {
+        None => overlay::mount_detached(&layers)?,
+        shared => shared,
+    };
+    if let Some(root) = root {
         match put_mounts(&root, &clone_sources(mounts)?) {
             Ok(()) => return finish(root, None, read_only),
             // Mounting onto a detached tree needs Linux 6.15.
