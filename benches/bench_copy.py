@@ -1,9 +1,8 @@
-"""Moving files: cp out and in, export, changes, through the docker CLI."""
+"""Moving files as a user does: cp out and in and export, through the docker CLI."""
 
 from __future__ import annotations
 
 import itertools
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -47,16 +46,6 @@ def bench_cp_out_small(
     benchmark.pedantic(engine.run, command, rounds=rounds(sizes), warmup_rounds=1)
 
 
-@pytest.mark.benchmark(group="cp out, many small files")
-def bench_gnu_tar(benchmark: BenchmarkFixture, small_files: Path, sizes: Sizes) -> None:
-    def tar() -> None:
-        with subprocess.Popen(["tar", "-c", small_files.name], cwd=small_files.parent,
-                              stdout=subprocess.PIPE) as packer:  # fmt: skip
-            subprocess.run(["cat"], stdin=packer.stdout, stdout=subprocess.DEVNULL, check=True)
-
-    benchmark.pedantic(tar, rounds=rounds(sizes), warmup_rounds=1)
-
-
 @pytest.mark.benchmark(group="cp in, one large file")
 def bench_cp_in_big(
     benchmark: BenchmarkFixture, engine: Engine, container: str, big_file: Path, sizes: Sizes
@@ -91,12 +80,3 @@ def bench_export(
     engine.run("cp", str(big_file), f"{container}:/big")
     engine.run("cp", str(small_files), f"{container}:/small")
     benchmark.pedantic(engine.run, ("export", container), rounds=rounds(sizes), warmup_rounds=1)
-
-
-@pytest.mark.benchmark(group="changes, many small files (by curl)")
-def bench_changes(
-    benchmark: BenchmarkFixture, engine: Engine, container: str, small_files: Path, sizes: Sizes
-) -> None:
-    engine.run("cp", str(small_files), f"{container}:/small")
-    path = f"/containers/{container}/changes"
-    benchmark.pedantic(engine.curl, (path,), rounds=sizes.rounds, warmup_rounds=1)

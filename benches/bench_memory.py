@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,43 @@ def pss_kib(pid: int) -> int:
     except OSError:
         return 0
     return next(int(row.split()[1]) for row in rollup.splitlines() if row.startswith("Pss:"))
+
+
+PEAKS = ["cp out", "cp out as gzip", "export", "cp in"]
+
+
+@pytest.mark.parametrize("work", PEAKS)
+def bench_peak(
+    benchmark: BenchmarkFixture,
+    engine: Engine,
+    container: str,
+    big_file: Path,
+    small_files: Path,
+    sizes: Sizes,
+    work: str,
+) -> None:
+    """How much more memory the engine's process has at most, while it moves files."""
+    benchmark.group = f"{work} of all files (peak memory in extra_info)"
+    for file in (big_file, small_files):
+        engine.run("cp", str(file), f"{container}:/")
+    archive = f"/containers/{container}/archive?path=/"
+    todo: dict[str, Callable[[], object]] = {
+        "cp out": lambda: engine.curl(archive),
+        "cp out as gzip": lambda: engine.curl(archive, "-H", "Accept-Encoding: gzip"),
+        "export": lambda: engine.curl(f"/containers/{container}/export"),
+        "cp in": lambda: [
+            engine.run("cp", str(file), f"{container}:/home") for file in (big_file, small_files)
+        ],
+    }
+    process = Path(f"/proc/{engine.process.pid}")
+    # Write 5: the peak begins anew (proc(5)).
+    (process / "clear_refs").write_text("5")
+    before = status_kib(process, "VmRSS")
+    benchmark.pedantic(todo[work], rounds=1)
+    benchmark.extra_info["above_idle_kib"] = status_kib(process, "VmHWM") - before
+
+
+def status_kib(process: Path, key: str) -> int:
+    """A line of ``/proc/PID/status``."""
+    rows = (process / "status").read_text().splitlines()
+    return next(int(row.split()[1]) for row in rows if row.startswith(f"{key}:"))

@@ -26,10 +26,11 @@ class Sizes(msgspec.Struct, frozen=True):
     log_bytes: int
     idle_containers: int
     rounds: int
+    pings: int
 
 
-FULL = Sizes(1 << 30, 20_000, 139_000_000, 20, 10)
-SMALL = Sizes(4 << 20, 200, 1_000_000, 2, 1)
+FULL = Sizes(1 << 30, 20_000, 139_000_000, 20, 10, 400)
+SMALL = Sizes(4 << 20, 200, 1_000_000, 2, 1, 20)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""``python -m benches.report RUN.json``: the table and the picture of one run."""
+"""``python -m benches.report RUN.json``: the table, the picture and the figures of one run."""
 
 from __future__ import annotations
 
@@ -17,41 +17,54 @@ def load(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
     """Benches by group, then by who was measured."""
     groups: dict[str, dict[str, dict[str, Any]]] = {}
     for bench in json.loads(path.read_text())["benchmarks"]:
-        who = (bench.get("params") or {}).get("engine") or bench["name"].removeprefix("bench_")
-        groups.setdefault(bench["group"], {})[who] = bench
+        params = bench.get("params") or {}
+        groups.setdefault(bench["group"], {})[params.get("engine") or params["peer"]] = bench
     return groups
 
 
-def table(groups: dict[str, dict[str, dict[str, Any]]]) -> Table:
-    """Medians in milliseconds and how many times faster we are."""
-    result = Table("work", "who", "median", "peer ÷ ours", title="Medians of one run")
+def figures(groups: dict[str, dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """A row for each who of each group: median and spread in milliseconds, and the ratio of
+    its median to ours."""
+    rows = []
     for group, benches in groups.items():
         ours = benches.get(OURS)
         for who, bench in benches.items():
-            median = bench["stats"]["median"]
-            ratio = f"{median / ours['stats']['median']:.2f}" if ours and who != OURS else ""
-            result.add_row(group, who, f"{median * 1000:,.1f} ms", ratio)
-            for name, value in bench["extra_info"].items():
-                result.add_row("", f"  {name}", f"{value:,.0f}", "")
+            stats = bench["stats"]
+            row = {"work": group, "who": who, "rounds": stats["rounds"]}
+            for name in ("median", "min", "max", "iqr"):
+                row[f"{name}_ms"] = stats[name] * 1000
+            if ours is not None and who != OURS:
+                row["ratio"] = stats["median"] / ours["stats"]["median"]
+            rows.append({**row, **bench["extra_info"]})
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    """Medians, spread, and how many times faster we are."""
+    result = Table("work", "who", "median", "min - max", "peer ÷ ours", title="One run")
+    known = {"work", "who", "rounds", "median_ms", "min_ms", "max_ms", "iqr_ms", "ratio"}
+    for row in rows:
+        median, spread = (
+            f"{row['median_ms']:,.1f} ms",
+            f"{row['min_ms']:,.1f} - {row['max_ms']:,.1f}",
+        )
+        ratio = f"{row['ratio']:.2f}" if "ratio" in row else ""
+        result.add_row(row["work"], row["who"], median, spread, ratio)
+        for name in row.keys() - known:
+            result.add_row("", f"  {name}", f"{row[name]:,.0f}", "", "")
     return result
 
 
-def draw(groups: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
-    """A bar for each who of each group, as ratio to ours, logarithmic."""
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """A bar for each peer of each group, as ratio to ours, logarithmic."""
     import matplotlib
 
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    rows = [
-        (f"{group} · {who}", bench["stats"]["median"] / benches[OURS]["stats"]["median"])
-        for group, benches in groups.items()
-        if OURS in benches
-        for who, bench in benches.items()
-        if who != OURS
-    ]
+    rows = [row for row in rows if "ratio" in row]
     figure, axes = pyplot.subplots(figsize=(9, 1 + 0.35 * len(rows)))
-    axes.barh([name for name, _ in rows], [ratio for _, ratio in rows])
+    axes.barh([f"{row['work']} · {row['who']}" for row in rows], [row["ratio"] for row in rows])
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_xlabel("time ÷ Drayman's (right of the line: slower than Drayman)")
@@ -60,13 +73,15 @@ def draw(groups: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
 
 
 def main() -> None:
-    """Print the table; draw beside the JSON."""
+    """Print the table; draw, and store the figures with the machine, beside the run."""
     run = Path(sys.argv[1])
-    groups = load(run)
-    Console().print(table(groups))
-    picture = run.with_suffix(".svg")
-    draw(groups, picture)
-    print(f"picture: {picture}")
+    machine = json.loads(run.read_text())["machine_info"]
+    rows = figures(load(run))
+    Console().print(table(rows))
+    stored, picture = run.with_name("figures.json"), run.with_suffix(".svg")
+    stored.write_text(json.dumps({"machine": machine, "figures": rows}, indent=1))
+    draw(rows, picture)
+    print(f"picture: {picture}, figures: {stored}")
 
 
 if __name__ == "__main__":
