@@ -40,9 +40,10 @@ TAR = file_tar()
 @pytest.fixture(scope="module")
 def idle(engine_server: EngineServer) -> dict[str, int]:
     """What an engine holds that has nothing to do; some of it is opened once and kept."""
-    container = talker(engine_server, "running")
-    with stuck(engine_server, container, "download"):
-        assert engine_server.api("DELETE", f"/containers/{container}?force=1")[0] == 204
+    for status in ("running", "exited"):
+        container = talker(engine_server, status)
+        with stuck(engine_server, container, "followed logs"):
+            use_and_remove(engine_server, container, status)
     until(lambda: held(engine_server)["run/c"] == connections(engine_server) == 0)
     return held(engine_server)
 
@@ -108,20 +109,24 @@ def test_whatever_others_want_of_the_container(
     engine_server: EngineServer, way: str, status: str
 ) -> None:
     container = talker(engine_server, status)
-    path = f"/containers/{container}"
     with stuck(engine_server, container, way):
-        assert engine_server.api("GET", "/_ping") == (200, "OK")
-        assert engine_server.state(container)["Status"] == status
-        assert engine_server.api("GET", f"{path}/archive?path=/etc/passwd")[0] == 200
-        assert engine_server.api("PUT", f"{path}/archive?path=/home", TAR) == (200, "")
-        assert {"Path": "/home/file", "Kind": 1} in engine_server.api("GET", f"{path}/changes")[1]
-        assert engine_server.api("POST", f"{path}/rename?name=renamed")[0] == 204
-        if status == "running":
-            engine_server.docker("exec", container, "true")
-        if status != "exited":
-            assert engine_server.api("POST", f"{path}/stop?t=0")[0] == 204
-        assert engine_server.api("DELETE", f"{path}?force=1")[0] == 204
-        assert engine_server.api("GET", f"{path}/json")[0] == 404
+        use_and_remove(engine_server, container, status)
+
+
+def use_and_remove(engine: EngineServer, container: str, status: str) -> None:
+    path = f"/containers/{container}"
+    assert engine.api("GET", "/_ping") == (200, "OK")
+    assert engine.state(container)["Status"] == status
+    assert engine.api("GET", f"{path}/archive?path=/etc/passwd")[0] == 200
+    assert engine.api("PUT", f"{path}/archive?path=/home", TAR) == (200, "")
+    assert {"Path": "/home/file", "Kind": 1} in engine.api("GET", f"{path}/changes")[1]
+    assert engine.api("POST", f"{path}/rename?name=renamed")[0] == 204
+    if status == "running":
+        engine.docker("exec", container, "true")
+    if status != "exited":
+        assert engine.api("POST", f"{path}/stop?t=0")[0] == 204
+    assert engine.api("DELETE", f"{path}?force=1")[0] == 204
+    assert engine.api("GET", f"{path}/json")[0] == 404
 
 
 @pytest.mark.parametrize("way", ["download", "upload"])
@@ -161,14 +166,8 @@ def test_a_start_that_waits_ends_with_the_container(
 def test_a_crowd_of_them(engine_server: EngineServer) -> None:
     """However many there are, the engine has hands left for others."""
     container = talker(engine_server, "running")
-    path = f"/containers/{container}"
     ways = ["download", "upload", "export", "logs"]
     with ExitStack() as crowd:
         for number in range(CROWD):
             crowd.enter_context(stuck(engine_server, container, ways[number % len(ways)]))
-        assert engine_server.api("GET", "/_ping") == (200, "OK")
-        assert engine_server.api("GET", f"{path}/archive?path=/etc/passwd")[0] == 200
-        assert engine_server.api("PUT", f"{path}/archive?path=/home", TAR) == (200, "")
-        engine_server.docker("exec", container, "true")
-        assert engine_server.api("POST", f"{path}/stop?t=0")[0] == 204
-        assert engine_server.api("DELETE", f"{path}?force=1")[0] == 204
+        use_and_remove(engine_server, container, "running")
