@@ -68,14 +68,14 @@ def bench_peak(
     """How much more memory the engine's process has at most, while it moves files."""
     benchmark.group = f"{work} of all files (peak memory in extra_info)"
     for file in (big_file, small_files):
-        engine.run("cp", str(file), f"{container}:/")
-    archive = f"/containers/{container}/archive?path=/"
+        engine.run("cp", str(file), f"{container}:/home")
+    archive = f"/containers/{container}/archive?path=/home"
     todo: dict[str, Callable[[], object]] = {
         "cp out": lambda: engine.curl(archive),
         "cp out as gzip": lambda: engine.curl(archive, "-H", "Accept-Encoding: gzip"),
         "export": lambda: engine.curl(f"/containers/{container}/export"),
         "cp in": lambda: [
-            engine.run("cp", str(file), f"{container}:/home") for file in (big_file, small_files)
+            engine.run("cp", str(file), f"{container}:/root") for file in (big_file, small_files)
         ],
     }
     process = Path(f"/proc/{engine.process.pid}")
