@@ -37,7 +37,7 @@ def changed(engine: Engine, small_tar: Path) -> Iterator[str]:
         "run", "-d", "--network", "none", "small", "sh", "-c",
         "find /small -type f | xargs touch; exec sleep 3600",
     )  # fmt: skip
-    engine.run("exec", name, "sh", "-c", "until grep -q sleep /proc/1/cmdline; do sleep 0.1; done")
+    engine.run("exec", name, "sh", "-c", "until grep -qx sleep /proc/1/comm; do sleep 0.1; done")
     yield name
     engine.run("rm", "-f", name)
     engine.run("rmi", "small")
