@@ -15,7 +15,7 @@ use crate::descriptors::lend;
 use crate::errors::{raise, Kind};
 use crate::wire::{framing, DRAIN_LIMIT_BYTES};
 
-fn python_error(error: Error) -> PyErr {
+pub(crate) fn python_error(error: Error) -> PyErr {
     let kind = match &error {
         Error::NotFound(_) => Kind::NotFound,
         Error::Invalid(_) => Kind::InvalidParameter,
@@ -205,7 +205,7 @@ fn coding_of(name: &str) -> PyResult<Coding> {
 /// What became of a tar; all is empty when the client left or it was cancelled.
 #[pyclass(frozen, module = "drayman._native")]
 #[derive(Default)]
-struct Sent {
+pub(crate) struct Sent {
     #[pyo3(get)]
     tar_bytes: u64,
     #[pyo3(get)]
@@ -216,7 +216,7 @@ struct Sent {
 }
 
 impl Sent {
-    fn new((packed, sum): (Packed, Option<Vec<u8>>)) -> Self {
+    pub(crate) fn new((packed, sum): (Packed, Option<Vec<u8>>)) -> Self {
         Self {
             tar_bytes: packed.bytes,
             left_out: packed.left_out_first,
@@ -254,7 +254,7 @@ impl Unpacked {
 #[pyfunction]
 #[pyo3(signature = (
     root_fd, path, fd, *, chunked, length_bytes, early, no_overwrite_dir_non_dir = false,
-    owner = None, whiteouts = false, cancel_fd = None
+    owner = None, whiteouts = false, name = None, cancel_fd = None
 ))]
 // The signature is the stub's.
 #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
@@ -278,6 +278,7 @@ fn archive_unpack(
         owner,
         whiteouts,
     };
+    name: Option<OsString>,
     let (summary, surplus) = py.detach(|| {
         let mut body = BodyReader::new(from, cancel, framing(chunked, length_bytes), early);
         let unpacked = drayman_archive::unpack(root, path.as_bytes(), &mut body, options);
@@ -286,6 +287,7 @@ fn archive_unpack(
             u64::MAX
         } else {
             DRAIN_LIMIT_BYTES
+        name: name.as_ref().map(|name| name.as_bytes()),
         };
         let drained = body.drain(limit);
         let summary = unpacked.map_err(python_error)?;

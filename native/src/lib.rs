@@ -14,6 +14,7 @@ mod network;
 mod seccomp;
 mod view;
 mod wire;
+mod transfer;
 
 use pyo3::prelude::*;
 
@@ -28,3 +29,4 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     wire::register(module)?;
     Ok(())
 }
+    transfer::register(module)?;

@@ -142,11 +142,13 @@ def archive_unpack(
     whiteouts: bool = False,
     cancel_fd: int | None = None,
 ) -> Unpacked:
+    name: str | None = None,
     """Read a request body off ``fd`` and unpack it, whatever its compression, below ``path``.
 
     ``chunked`` with ``length_bytes`` None and not chunked: to the end of file. ``early``
     was read already. ``owner`` replaces every owner; ``whiteouts`` turns ``.wh.`` entries
-    into overlayfs whiteouts (image layers). The body is read to its end even when an error
+    into overlayfs whiteouts (image layers); the first component of each entry's name becomes
+    ``name``, InvalidParameter when that is none. The body is read to its end even when an error
     is raised, as far as it is small (256 KiB)."""
 
 @final
@@ -157,6 +159,26 @@ class Unpacked:
 
 def archive_check(root_fd: int, path: str) -> None:
     """Raise what unpacking into ``path`` would: NotFound, InvalidParameter
+def archive_transfer(
+    source_root_fd: int,
+    source_path: str,
+    root_fd: int,
+    path: str,
+    *,
+    include: list[str] = ...,
+    exclude: list[str] = ...,
+    name: str | None = None,
+    no_overwrite_dir_non_dir: bool = False,
+    owner: tuple[int, int] | None = None,
+    cancel_fd: int | None = None,
+) -> Sent:
+    """Unpack at ``path`` in one root what `Tar` would pack of ``source_path`` in another, holes
+    as holes, contents by the kernel where it can: reflinks, ``copy_file_range``.
+
+    The rest as `archive_unpack` and `Tar` have it. InvalidParameter for a directory that would
+    be copied into itself, and for a file onto itself. ``cancel_fd`` stops it quietly.
+    """
+
     ``extraction point is not a directory``."""
 
 # ---------------------------------------------------------------- changes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from drayman.api.options import PutOptions
 from drayman.errors import InvalidParameter, NotFound, System
 from tests.api.client import Client
 from tests.api.conftest import Running
@@ -38,15 +39,15 @@ def test_the_connection_comes_back(
         assert (answer.status, answer.body) == (200, b"")
         assert not behind or client.answer().body == b"OK"
     assert engine.uploads == [BULK if len(body) > 100 else b"abc"] * 2
-    (name, path), options = engine.asks("archive_put")[0]
+    (name, path, options), _ = engine.asks("archive_put")[0]
     assert (name, path) == ("box", "/x")
-    assert options == {"no_overwrite_dir_non_dir": True, "copy_uid_gid": False}
+    assert options == PutOptions(no_overwrite_dir_non_dir=True)
 
 
 def test_no_body_at_all_is_an_empty_one(client: Client, engine: Fake) -> None:
-    assert client.ask("PUT", "/containers/box/archive?path=/x&copyUIDGID=1").status == 200
+    assert client.ask("PUT", "/containers/box/archive?path=/x&copyUIDGID=1&name=y").status == 200
     assert engine.uploads == [b""]
-    assert engine.asks("archive_put")[0][1]["copy_uid_gid"]
+    assert engine.asks("archive_put")[0][0][2] == PutOptions(copy_uid_gid=True, name="y")
     assert client.ask("GET", "/_ping").status == 200
 
 

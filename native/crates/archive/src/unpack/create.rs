@@ -1,5 +1,4 @@
 //! Making each kind of file, in the place of what may lie there.
-use std::io::Read;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{
@@ -9,12 +8,13 @@ use rustix::fs::{
 use rustix::io::{pwrite, Errno};
 
 use super::place::{is_whiteout_stat, make_opaque};
+use super::ranges::write_range;
 use super::remove::remove_tree;
 use super::{stream_error, Unpacker};
 use crate::descent::DIRECTORY;
 use crate::error::{quoted, Error};
 use crate::paths::{clean, split_last};
-use crate::tar::{Entry, Kind, Reader, Segment};
+use crate::tar::{Entry, Kind, Reader, Segment, Source};
 
 /// How often the way is cleared for an entry when someone inside keeps putting things there.
 const ATTEMPTS: u32 = 16;
@@ -68,7 +68,7 @@ impl Unpacker<'_> {
         Ok(())
     }
 
-    pub(super) fn regular<R: Read>(
+    pub(super) fn regular<R: Source>(
         &mut self,
         name: &[u8],
         entry: &Entry,
@@ -251,7 +251,7 @@ impl Unpacker<'_> {
     }
 }
 
-fn write_segment<R: Read>(
+fn write_segment<R: Source>(
     file: &OwnedFd,
     segment: Segment,
     path: &[u8],
@@ -260,6 +260,14 @@ fn write_segment<R: Read>(
     let mut offset = segment.offset;
     let end = segment.offset + segment.length_bytes;
     while offset < end {
+        let range = reader
+            .file_range(end - offset)
+            .map_err(|error| stream_error(Some(path), error))?;
+        if let Some(range) = range {
+            write_range(file, offset, &range, path)?;
+            offset += range.length_bytes;
+            continue;
+        }
         let content = reader
             .content()
             .map_err(|error| stream_error(Some(path), error))?;

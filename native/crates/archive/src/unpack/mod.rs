@@ -2,7 +2,9 @@
 mod attributes;
 mod create;
 mod place;
+mod ranges;
 mod remove;
+mod rename;
 mod whiteout;
 
 use std::collections::HashMap;
@@ -18,13 +20,13 @@ use crate::error::{quoted, text, Error};
 use crate::paths::{clean, entry_name};
 use crate::root::{Reopener, Root};
 use crate::stat::lookup_error;
-use crate::tar::{Entry, Kind, Reader};
+use crate::tar::{Entry, Kind, Reader, Source};
 
 use place::Place;
 
 /// How an archive is unpacked.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct Options<'a> {
     /// A directory and something else of one name are an error, not replaced.
     pub no_overwrite_dir_non_dir: bool,
     /// Whom everything is to belong to, whatever the archive says.
@@ -32,6 +34,8 @@ pub struct Options {
     /// The archive is an image's layer: `.wh.` names become overlayfs whiteouts, and the
     /// place itself takes what the archive says of `./`.
     pub whiteouts: bool,
+    /// What the first component of every name becomes.
+    pub name: Option<&'a [u8]>,
 }
 
 /// What was unpacked.
@@ -67,7 +71,7 @@ pub fn unpack(
     root: BorrowedFd<'_>,
     path: &[u8],
     body: impl Read,
-    options: Options,
+    options: Options<'_>,
 ) -> Result<Summary, Error> {
     check(root, path)?;
     let mut hashed = Hashed {
@@ -79,9 +83,7 @@ pub fn unpack(
     if let Some(plain) = plain {
         hashed.source = Some(plain);
         let mut reader = Reader::new(&mut hashed);
-        let result = unpacker.all(&mut reader);
-        unpacker.set_directory_times();
-        result?;
+        unpacker.whole(&mut reader)?;
         let rest = reader.finish();
         if options.whiteouts {
             // A layer is known by its digest: the rest must be whole, too.
@@ -95,6 +97,19 @@ pub fn unpack(
         content_bytes: unpacker.content_bytes,
         diff_id,
     })
+}
+
+/// Unpack a tar that is not compressed, and known by no digest; returns the bytes of regular files.
+pub(crate) fn unpack_plain<R: Source>(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    reader: &mut Reader<R>,
+    options: Options<'_>,
+) -> Result<u64, Error> {
+    check(root, path)?;
+    let mut unpacker = Unpacker::new(Root::new(root), path, options)?;
+    unpacker.whole(reader)?;
+    Ok(unpacker.content_bytes)
 }
 
 /// The plain tar passing by, and its digest when that is wanted.
@@ -116,6 +131,8 @@ impl Read for Hashed<'_> {
     }
 }
 
+impl Source for Hashed<'_> {}
+
 /// An error of the stream, with the entry it was met in. That the client left or the transfer
 /// was cancelled is no fault of the archive and is passed on as it is.
 fn stream_error(entry: Option<&[u8]>, error: io::Error) -> Error {
@@ -135,7 +152,7 @@ fn stream_error(entry: Option<&[u8]>, error: io::Error) -> Error {
 
 struct Unpacker<'fd> {
     place: Place<'fd>,
-    options: Options,
+    options: Options<'fd>,
     reopener: Reopener,
     /// Directories and their times, which are set when nothing is written into them any more.
     /// By name: an archive may say the same one without end.
@@ -144,7 +161,8 @@ struct Unpacker<'fd> {
 }
 
 impl<'fd> Unpacker<'fd> {
-    fn new(root: Root<'fd>, path: &[u8], options: Options) -> Result<Unpacker<'fd>, Error> {
+    fn new(root: Root<'fd>, path: &[u8], options: Options<'fd>) -> Result<Unpacker<'fd>, Error> {
+        options.name.map_or(Ok(()), rename::check)?;
         let reopener = Reopener::new();
         Ok(Unpacker {
             place: Place::new(root, path, options.whiteouts),
@@ -155,7 +173,13 @@ impl<'fd> Unpacker<'fd> {
         })
     }
 
-    fn all<R: Read>(&mut self, reader: &mut Reader<R>) -> Result<(), Error> {
+    fn whole<R: Source>(&mut self, reader: &mut Reader<R>) -> Result<(), Error> {
+        let result = self.all(reader);
+        self.set_directory_times();
+        result
+    }
+
+    fn all<R: Source>(&mut self, reader: &mut Reader<R>) -> Result<(), Error> {
         let mut last: Option<Vec<u8>> = None;
         loop {
             let next = reader.next_entry();
@@ -165,13 +189,16 @@ impl<'fd> Unpacker<'fd> {
                     .map(|name| [b"after ".as_slice(), name].concat());
                 stream_error(context.as_deref(), error)
             })?;
-            let Some(entry) = next else { return Ok(()) };
+            let Some(mut entry) = next else { return Ok(()) };
+            if let Some(name) = self.options.name {
+                rename::rename(&mut entry, name);
+            }
             self.entry(&entry, reader)?;
             last = Some(entry.name);
         }
     }
 
-    fn entry<R: Read>(&mut self, entry: &Entry, reader: &mut Reader<R>) -> Result<(), Error> {
+    fn entry<R: Source>(&mut self, entry: &Entry, reader: &mut Reader<R>) -> Result<(), Error> {
         let Some(name) = entry_name(&entry.name) else {
             let (name, place) = (quoted(&entry.name), quoted(self.place.base()));
             return Err(Error::System(format!("{name} is outside of {place}")));

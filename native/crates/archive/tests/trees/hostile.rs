@@ -144,7 +144,7 @@ proptest! {
         let root = Root::new();
         fs::create_dir(root.path("place")).unwrap();
         symlink("../..", root.path("place/l")).unwrap();
-        let options = Options { whiteouts, no_overwrite_dir_non_dir: strict, owner: None };
+        let options = Options { whiteouts, no_overwrite_dir_non_dir: strict, owner: None, name: None };
         let _ = root.unpack_with("/place", &parts.concat(), options);
         root.assert_untouched();
     }

@@ -11,6 +11,7 @@ const LAYER: Options = Options {
     no_overwrite_dir_non_dir: false,
     owner: None,
     whiteouts: true,
+    name: None,
 };
 
 fn layer(entries: &[Made<'_>]) -> Root {

@@ -10,6 +10,7 @@ const STRICT: Options = Options {
     no_overwrite_dir_non_dir: true,
     owner: None,
     whiteouts: false,
+    name: None,
 };
 
 #[test]
