@@ -13,6 +13,7 @@ use pyo3::types::PyBytes;
 
 use crate::descriptors::lend;
 use crate::errors::{raise, Kind};
+use crate::passing::{Counted, Passed};
 use crate::wire::{framing, DRAIN_LIMIT_BYTES};
 
 pub(crate) fn python_error(error: Error) -> PyErr {
@@ -131,7 +132,8 @@ impl Tar {
     }
 
     #[pyo3(signature = (
-        fd, *, chunked, coding = None, skip_bytes = 0, summed = false, cancel_fd = None
+        fd, *, chunked, coding = None, skip_bytes = 0, summed = false, passed = None,
+        cancel_fd = None
     ))]
     // The signature is the stub's.
     #[allow(clippy::too_many_arguments)]
@@ -143,20 +145,22 @@ impl Tar {
         coding: Option<&str>,
         skip_bytes: u64,
         summed: bool,
+        passed: Option<Py<Passed>>,
         cancel_fd: Option<RawFd>,
     ) -> PyResult<Sent> {
         let (root, to) = (lend(self.root_fd)?, lend(fd)?);
         let cancel = cancel_fd.map(lend).transpose()?;
         let coding = coding.map(coding_of).transpose()?;
+        let passed = passed.as_ref().map(Py::get);
         py.detach(|| {
             let mut body = Body(BodyWriter::new(to, cancel, chunked));
             let mut passing = Skipping::new(&mut body, skip_bytes);
             let sent = if summed {
                 let mut hashed = Hashed::new(&mut passing);
-                let packed = self.write(root, coding, &mut hashed);
+                let packed = self.write(root, coding, passed, &mut hashed);
                 packed.map(|packed| (packed, Some(hashed.finish().to_vec())))
             } else {
-                let packed = self.write(root, coding, &mut passing);
+                let packed = self.write(root, coding, passed, &mut passing);
                 packed.map(|packed| (packed, None))
             };
             let sent = sent.and_then(|sent| body.0.finish().map_err(Error::Stream).map(|_| sent));
@@ -174,11 +178,16 @@ impl Tar {
         &self,
         root: BorrowedFd<'_>,
         coding: Option<Coding>,
+        passed: Option<&Passed>,
         sink: &mut dyn Sink,
     ) -> Result<Packed, Error> {
-        match coding {
+        let pack = |sink: &mut dyn Sink| match passed {
             None => self.pack(root, sink),
-            Some(coding) => compressed(coding, sink, |through| self.pack(root, through)),
+            Some(passed) => self.pack(root, &mut Counted { sink, passed }),
+        };
+        match coding {
+            None => pack(sink),
+            Some(coding) => compressed(coding, sink, |through| pack(through)),
         }
     }
 
@@ -269,6 +278,7 @@ fn archive_unpack(
     no_overwrite_dir_non_dir: bool,
     owner: Option<(u32, u32)>,
     whiteouts: bool,
+    name: Option<OsString>,
     cancel_fd: Option<RawFd>,
 ) -> PyResult<Unpacked> {
     let (root, from) = (lend(root_fd)?, lend(fd)?);
@@ -277,8 +287,8 @@ fn archive_unpack(
         no_overwrite_dir_non_dir,
         owner,
         whiteouts,
+        name: name.as_ref().map(|name| name.as_bytes()),
     };
-    name: Option<OsString>,
     let (summary, surplus) = py.detach(|| {
         let mut body = BodyReader::new(from, cancel, framing(chunked, length_bytes), early);
         let unpacked = drayman_archive::unpack(root, path.as_bytes(), &mut body, options);
@@ -287,7 +297,6 @@ fn archive_unpack(
             u64::MAX
         } else {
             DRAIN_LIMIT_BYTES
-        name: name.as_ref().map(|name| name.as_bytes()),
         };
         let drained = body.drain(limit);
         let summary = unpacked.map_err(python_error)?;

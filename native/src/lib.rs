@@ -11,10 +11,12 @@ mod descriptors;
 mod errors;
 mod logs;
 mod network;
+mod passing;
+mod receive;
 mod seccomp;
+mod transfer;
 mod view;
 mod wire;
-mod transfer;
 
 use pyo3::prelude::*;
 
@@ -24,9 +26,11 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     changes::register(module)?;
     logs::register(module)?;
     network::register(module)?;
+    passing::register(module)?;
+    receive::register(module)?;
     seccomp::register(module)?;
+    transfer::register(module)?;
     view::register(module)?;
     wire::register(module)?;
     Ok(())
 }
-    transfer::register(module)?;
