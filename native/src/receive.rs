@@ -5,7 +5,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
 use drayman_archive::{unpack, Error, Options};
-use drayman_wire::{BodyReader, BodyWriter};
+use drayman_wire::{BodyReader, BodyWriter, Stop};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -116,7 +116,10 @@ fn receive(
 }
 
 fn copy(body: &mut dyn Read, to: BorrowedFd<'_>, cancel: Option<BorrowedFd<'_>>) -> PyResult<()> {
-    let unwritable = |error| raise(Kind::System, format!("write: {error}"));
+    let unwritable = |error| match Stop::of(&error) {
+        Some(Stop::Gone) => raise(Kind::System, "write: broken pipe"),
+        _ => raise(Kind::System, format!("write: {error}")),
+    };
     let mut writer = BodyWriter::new(to, cancel, false);
     let mut buffer = vec![0; COPY_BYTES];
     loop {

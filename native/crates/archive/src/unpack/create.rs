@@ -78,16 +78,10 @@ impl Unpacker<'_> {
         let parent = self.place.parent(name)?;
         let leaf = split_last(name).1;
         let file = self.open_new(&parent, leaf, &path, entry)?;
-        let whole = [Segment {
-            offset: 0,
-            length_bytes: entry.size_bytes,
-        }];
-        for segment in entry.sparse.as_deref().unwrap_or(&whole) {
-            write_segment(&file, *segment, &path, reader)?;
-        }
-        if entry.sparse.is_some() {
-            let result = ftruncate(&file, entry.size_bytes);
-            result.map_err(|errno| Error::system("truncate", &path, errno))?;
+        if let Err(error) = write_content(&file, &path, entry, reader) {
+            // Half a file would pass for a whole one. One that is mounted stays.
+            let _ = unlinkat(&parent, leaf, AtFlags::empty());
+            return Err(error);
         }
         self.content_bytes = self.content_bytes.saturating_add(entry.size_bytes);
         self.dress_open(&file, &path, entry)
@@ -249,6 +243,26 @@ impl Unpacker<'_> {
             Err(errno) => Err(failed(errno)),
         }
     }
+}
+
+fn write_content<R: Source>(
+    file: &OwnedFd,
+    path: &[u8],
+    entry: &Entry,
+    reader: &mut Reader<R>,
+) -> Result<(), Error> {
+    let whole = [Segment {
+        offset: 0,
+        length_bytes: entry.size_bytes,
+    }];
+    for segment in entry.sparse.as_deref().unwrap_or(&whole) {
+        write_segment(file, *segment, path, reader)?;
+    }
+    if entry.sparse.is_some() {
+        let result = ftruncate(file, entry.size_bytes);
+        result.map_err(|errno| Error::system("truncate", path, errno))?;
+    }
+    Ok(())
 }
 
 fn write_segment<R: Source>(

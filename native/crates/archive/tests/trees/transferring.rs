@@ -208,4 +208,17 @@ fn a_copy_can_be_stopped() {
     );
     assert!(matches!(ended, Err(Error::Stream(_))), "{ended:?}");
     assert_eq!(asked.get(), 3);
+    assert!(to.path("b/a").exists() && !to.path("b/a/large").exists());
+}
+
+#[test]
+fn nothing_is_left_of_a_file_that_came_in_part() {
+    let (from, to) = (Root::new(), Root::new());
+    fs::create_dir(from.path("a")).unwrap();
+    fs::write(from.path("a/first"), "first").unwrap();
+    fs::write(from.path("a/second"), [7; 100_000]).unwrap();
+    let tar = from.pack("/a");
+    to.unpack("/", &tar[..50_000]).unwrap_err();
+    assert_eq!(to.text("a/first"), "first");
+    assert!(!to.path("a/second").exists());
 }
