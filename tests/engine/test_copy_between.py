@@ -126,22 +126,22 @@ def test_the_same_container_is_no_trap(engine_server: EngineServer, source: str)
 def test_to_and_fro_while_both_start(engine_server: EngineServer) -> None:
     """Starts wait for views: in no order may views wait for starts in turn."""
     pair = [engine_server.create("sleep", "1000") for _ in range(2)]
-    statuses: list[int] = []
+    told: list[tuple[int, object]] = []
 
     def copy(one: str, other: str) -> None:
-        statuses.extend(between(engine_server, one, "/tmp", other, "/etc")[0] for _ in range(10))
+        told.extend(between(engine_server, one, "/tmp", other, "/etc") for _ in range(5))
 
-    def cycle(one: str) -> None:
-        paths = [f"/containers/{one}/{verb}" for verb in ("start", "kill") * 3]
-        statuses.extend(engine_server.api("POST", path)[0] for path in paths)
+    def start(one: str) -> None:
+        told.append(engine_server.api("POST", f"/containers/{one}/start"))
 
     threads = [threading.Thread(target=copy, args=order) for order in (pair, pair[::-1])]
-    threads += [threading.Thread(target=cycle, args=(one,)) for one in pair]
+    threads += [threading.Thread(target=start, args=(one,)) for one in pair]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert sorted(statuses) == [200] * 20 + [204] * 12
+    assert len(told) == 12
+    assert [status for status, _ in told].count(204) == 2
     for one in pair:
         engine_server.api("DELETE", f"/containers/{one}?force=1")
 
