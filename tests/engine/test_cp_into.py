@@ -24,6 +24,7 @@ from tests.engine.copying import (
 )
 from tests.engine.engines import EngineServer
 
+WHOSE = ("docker", "ours", "between")
 # Names, types, modes, owners and contents, of each numbered place.
 LIST = """cd /t/{} && find . | sort | while read -r one; do
   stat -c '%n %F %a %u:%g %N' "$one"; if [ -f "$one" ]; then cat "$one"; fi; done"""
@@ -40,22 +41,15 @@ def box(engine_server: EngineServer) -> Iterator[str]:
 
 @pytest.fixture
 def places(engine_server: EngineServer) -> Iterator[None]:
-    """Where copies go, in two sets: of docker's and of ours."""
+    """Where copies go, in a set for each of those who copy."""
     script = "".join(
         f"(mkdir -p /t/{whose}/{number}; cd /t/{whose}/{number}; {PLACES});"
-        for whose in ("docker", "drayman")
+        for whose in WHOSE
         for number in range(len(TARGETS))
     )
     shell(engine_server, "box", script)
     yield
-    shell(engine_server, "box", "rm -r /t/docker /t/drayman")
-
-
-def ends(what: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
-    """Each target, docker's place and ours."""
-    for number, target in enumerate(TARGETS):
-        if not stumbles(what[0], target):
-            yield target, f"box:/t/docker/{number}/{target}", f"box:/t/drayman/{number}/{target}"
+    shell(engine_server, "box", "rm -r /t/*")
 
 
 @pytest.mark.usefixtures("places")
@@ -63,29 +57,22 @@ def ends(what: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
 def test_as_docker_does_it(
     engine_server: EngineServer, tmp_path: Path, what: tuple[str, ...]
 ) -> None:
+    """From this host, and from a container that has the same."""
     host = make(TREE, tmp_path / "host")
     source, *follow = what
-    for target, theirs, ours in ends(what):
-        done = engine_server.docker("cp", *follow, f"{host}/{source}", theirs, code=None)
-        said = drayman_here(engine_server, "cp", *follow, f"{host}/{source}", ours)
-        assert bool(said) == (done.returncode == 1), (target, done, said)
-    listed = [shell(engine_server, "box", LIST.format(one)) for one in ("docker", "drayman")]
-    assert listed[0] == listed[1]
-
-
-@pytest.mark.usefixtures("places")
-@pytest.mark.parametrize("what", COPIES, ids=" ".join)
-def test_from_a_container_as_from_this_host(
-    engine_server: EngineServer, tmp_path: Path, what: tuple[str, ...]
-) -> None:
-    host = make(TREE, tmp_path / "host")
-    source, *follow = what
-    for target, theirs, ours in ends(what):
-        done = engine_server.docker("cp", *follow, f"{host}/{source}", theirs, code=None)
-        said = drayman_here(engine_server, "cp", *follow, f"box:/srv/{source}", ours)
-        assert bool(said) == (done.returncode == 1), (target, done, said)
-    listed = [shell(engine_server, "box", LIST.format(one)) for one in ("docker", "drayman")]
-    assert listed[0] == listed[1]
+    for number, target in enumerate(TARGETS):
+        if stumbles(source, target):
+            continue
+        docker, ours, between = (f"box:/t/{one}/{number}/{target}" for one in WHOSE)
+        done = engine_server.docker("cp", *follow, f"{host}/{source}", docker, code=None)
+        said = (
+            drayman_here(engine_server, "cp", *follow, f"{host}/{source}", ours),
+            drayman_here(engine_server, "cp", *follow, f"box:/srv/{source}", between),
+        )
+        failed = done.returncode == 1
+        assert [bool(one) for one in said] == [failed, failed], (target, done, said)
+    listed = {shell(engine_server, "box", LIST.format(one)) for one in WHOSE}
+    assert len(listed) == 1, listed
 
 
 def test_a_tar_on_standard_input(engine_server: EngineServer) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import signal
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from tests.engine import copying
-from tests.engine.between import Lying
+from tests.engine.between import Breaking, Lying
 from tests.engine.copying import (
     COPIES,
     PLACES,
@@ -24,7 +27,7 @@ from tests.engine.copying import (
     make,
     stumbles,
 )
-from tests.engine.engines import EngineServer
+from tests.engine.engines import EngineServer, until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -116,6 +119,23 @@ def test_nothing_leads_out_of_the_destination(engine_server: EngineServer, tmp_p
     assert (target / "x" / "out").is_symlink()
 
 
+def test_an_interruption_leaves_no_half_file(engine_server: EngineServer, tmp_path: Path) -> None:
+    copying.shell(engine_server, "box", "mkdir -p /two && cd /two && echo a >a")
+    copying.shell(engine_server, "box", "head -c 9000000 /dev/urandom >/two/b")
+    with Breaking(tmp_path / "b.sock", engine_server.socket_path) as breaking:
+        breaking.cut_bytes, breaking.stalls = 5_000_000, True
+        command = subprocess.Popen(
+            [sys.executable, "-m", "drayman", "cp", "-H", breaking.url, "box:/two", "."],
+            cwd=tmp_path,
+            stderr=subprocess.DEVNULL,
+        )
+        half = tmp_path / "two" / "b"
+        until(lambda: half.exists() and half.stat().st_size > 4_000_000)
+        command.send_signal(signal.SIGINT)
+        assert command.wait(20) == 1
+    assert [one.name for one in (tmp_path / "two").iterdir()] == ["a"]
+
+
 def test_what_arrives_otherwise_is_told(engine_server: EngineServer, tmp_path: Path) -> None:
     with Lying(tmp_path / "evil.sock", b"\0" * 1024, hashlib.sha256(b"x")) as lying:
         done = drayman(engine_server, "cp", "-H", lying.url, "--verify", "c:/x", ".", code=1)
@@ -123,6 +143,14 @@ def test_what_arrives_otherwise_is_told(engine_server: EngineServer, tmp_path: P
     with Lying(tmp_path / "old.sock", b"\0" * 1024) as lying:
         done = drayman(engine_server, "cp", "-H", lying.url, "--verify", "c:/x", ".", code=1)
     assert b"the engine told no digest" in done.stderr
+
+
+def test_another_engine_is_not_asked_for_what_it_does_not_know(
+    engine_server: EngineServer, tmp_path: Path
+) -> None:
+    with Lying(tmp_path / "old.sock", b"\0" * 1024) as lying:
+        done = drayman(engine_server, "cp", "-H", lying.url, "c:/x", "d:/y", code=1)
+    assert b"no engine but Drayman copies from container to container" in done.stderr
 
 
 def test_errors_say_what_to_do(engine_server: EngineServer, tmp_path: Path) -> None:

@@ -84,6 +84,8 @@ def into(daemon: Daemon, source: str, destination: Place, wishes: Wishes) -> Non
     target = _target(daemon, destination)
     found = copy_rules.local_source(source, follow=wishes.follow)
     decided = copy_rules.plan(found, target)
+    if decided.name is not None:
+        _needs_ours(daemon, "gives what it unpacks another name")
     tree = transfers.Tree(
         found.path,
         include=wishes.include,
@@ -113,6 +115,7 @@ def between(daemon: Daemon, source: Place, destination: Place, wishes: Wishes) -
     path, name = _followed(daemon, source, wishes)
     found = _stat(daemon, Place(source.container, path))
     target = _target(daemon, destination)
+    _needs_ours(daemon, "copies from container to container")
     decided = copy_rules.plan(Source(path, found.is_directory, name), target)
     query = {
         **_put(decided, wishes),
@@ -122,6 +125,12 @@ def between(daemon: Daemon, source: Place, destination: Place, wishes: Wishes) -
         "exclude": wishes.exclude,
     }
     daemon.ask("POST", f"{archive(destination.container)}/from", query).read()
+
+
+def _needs_ours(daemon: Daemon, ability: str) -> None:
+    """Another engine would take the parameters, heed none of them, and say that all is well."""
+    if not daemon.is_ours:
+        raise InvalidParameter(f"no engine but Drayman {ability}, and {daemon.host} is another")
 
 
 def _get(

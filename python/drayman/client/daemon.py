@@ -13,7 +13,7 @@ import socket
 from base64 import b64decode
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -99,6 +99,8 @@ class Daemon:
         """At a URL, by default the one in DOCKER_HOST, or else where `drayman serve` listens."""
         self.host = host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
         self._open = ExitStack()
+        # Whether the last answer was one of Drayman's, not of another engine.
+        self.is_ours = False
 
     def __enter__(self) -> Daemon:
         return self
@@ -168,6 +170,7 @@ class Daemon:
         except (http.client.HTTPException, ConnectionError) as error:
             raise System(f"the engine left without an answer ({error})") from None
         self._open.callback(response.close)
+        self.is_ours = response.headers.get("Server", "").startswith("Drayman")
         if response.status < 400:
             return Answer(response)
         body = response.read()
@@ -178,16 +181,15 @@ class Daemon:
         raise Refused(response.status, message)
 
 
-class Sending:
+class Sending(Protocol):
     """A body that writes itself."""
 
     def send(self, connection: socket.socket) -> None:
         """Write it in chunks, without the last one."""
-        raise NotImplementedError
 
 
-class Stream(Sending):
-    """What is read off a file to its end."""
+class Stream:
+    """A body: what is read off a file to its end."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

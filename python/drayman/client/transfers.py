@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from drayman.client.daemon import Answer, Sending, trailer
+from drayman.client.daemon import Answer, trailer
 from drayman.client.progress import Bar
 from drayman.errors import System
 from drayman.storage import files
@@ -75,8 +75,8 @@ def receive_file(
     )
 
 
-class Tree(Sending):
-    """A file or directory of this host, as a tar."""
+class Tree:
+    """A body: a file or directory of this host, as a tar."""
 
     def __init__(
         self, path: str, *, include: list[str], exclude: list[str], coding: str | None, bar: Bar
@@ -86,9 +86,12 @@ class Tree(Sending):
         self._tar = files.Tar(self._root, path, include=include, exclude=exclude, sparse=True)
         self._coding = coding
         self._bar = bar
+        # The first files that could not be read, and how many there are in all.
+        self.left_out: list[str] = []
+        self.left_out_count = 0
 
     def send(self, connection: socket.socket) -> None:
-        """Write it. System, at the end, when files had to be left out."""
+        """Write it, and note what had to be left out."""
         if self._bar.shown:
             self._bar.end_at(self._tar.survey()[0])
         connection.setblocking(False)
@@ -103,8 +106,7 @@ class Tree(Sending):
             ),
         )
         connection.setblocking(True)
-        self.left_out = sent.left_out
-        self.left_out_count = sent.left_out_count
+        self.left_out, self.left_out_count = sent.left_out, sent.left_out_count
 
     def close(self) -> None:
         """Let go of this host's files."""
