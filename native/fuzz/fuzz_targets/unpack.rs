@@ -22,6 +22,7 @@ fuzz_target!(|input: &[u8]| {
         whiteouts: how & 1 != 0,
         no_overwrite_dir_non_dir: how & 2 != 0,
         owner: (how & 4 != 0).then_some((7, 8)),
+        name: (how & 16 != 0).then_some(b"name"),
     };
     let _ = if how & 8 == 0 {
         unpack(root.as_fd(), b"/place", sealed(archive).as_slice(), options)

@@ -216,7 +216,7 @@ fn nothing_is_left_of_a_file_that_came_in_part() {
     let (from, to) = (Root::new(), Root::new());
     fs::create_dir(from.path("a")).unwrap();
     fs::write(from.path("a/first"), "first").unwrap();
-    fs::write(from.path("a/second"), [7; 100_000]).unwrap();
+    fs::write(from.path("a/second"), vec![7; 100_000]).unwrap();
     let tar = from.pack("/a");
     to.unpack("/", &tar[..50_000]).unwrap_err();
     assert_eq!(to.text("a/first"), "first");
