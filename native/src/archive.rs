@@ -14,9 +14,10 @@ use pyo3::types::PyBytes;
 
 use crate::descriptors::lend;
 use crate::errors::{raise, Kind};
+use crate::passing::{Counted, Passed};
 use crate::wire::{framing, DRAIN_LIMIT_BYTES};
 
-fn python_error(error: Error) -> PyErr {
+pub(crate) fn python_error(error: Error) -> PyErr {
     let kind = match &error {
         Error::NotFound(_) => Kind::NotFound,
         Error::Invalid(_) => Kind::InvalidParameter,
@@ -132,7 +133,8 @@ impl Tar {
     }
 
     #[pyo3(signature = (
-        fd, *, chunked, coding = None, skip_bytes = 0, summed = false, cancel_fd = None
+        fd, *, chunked, coding = None, skip_bytes = 0, summed = false, passed = None,
+        cancel_fd = None
     ))]
     // The signature is the stub's.
     #[allow(clippy::too_many_arguments)]
@@ -144,20 +146,22 @@ impl Tar {
         coding: Option<&str>,
         skip_bytes: u64,
         summed: bool,
+        passed: Option<Py<Passed>>,
         cancel_fd: Option<RawFd>,
     ) -> PyResult<Sent> {
         let (root, to) = (lend(self.root_fd)?, lend(fd)?);
         let cancel = cancel_fd.map(lend).transpose()?;
         let coding = coding.map(coding_of).transpose()?;
+        let passed = passed.as_ref().map(Py::get);
         py.detach(|| {
             let mut body = Body(BodyWriter::new(to, cancel, chunked));
             let mut passing = Skipping::new(&mut body, skip_bytes);
             let sent = if summed {
                 let mut hashed = Hashed::new(&mut passing);
-                let packed = self.write(root, coding, &mut hashed);
+                let packed = self.write(root, coding, passed, &mut hashed);
                 packed.map(|packed| (packed, Some(hashed.finish().to_vec())))
             } else {
-                let packed = self.write(root, coding, &mut passing);
+                let packed = self.write(root, coding, passed, &mut passing);
                 packed.map(|packed| (packed, None))
             };
             let sent = sent.and_then(|sent| body.0.finish().map_err(Error::Stream).map(|_| sent));
@@ -175,11 +179,16 @@ impl Tar {
         &self,
         root: BorrowedFd<'_>,
         coding: Option<Coding>,
+        passed: Option<&Passed>,
         sink: &mut dyn Sink,
     ) -> Result<Packed, Error> {
-        match coding {
+        let pack = |sink: &mut dyn Sink| match passed {
             None => self.pack(root, sink),
-            Some(coding) => compressed(coding, sink, |through| self.pack(root, through)),
+            Some(passed) => self.pack(root, &mut Counted { sink, passed }),
+        };
+        match coding {
+            None => pack(sink),
+            Some(coding) => compressed(coding, sink, |through| pack(through)),
         }
     }
 
@@ -206,7 +215,7 @@ fn coding_of(name: &str) -> PyResult<Coding> {
 /// What became of a tar; all is empty when the client left or it was cancelled.
 #[pyclass(frozen, module = "drayman._native")]
 #[derive(Default)]
-struct Sent {
+pub(crate) struct Sent {
     #[pyo3(get)]
     tar_bytes: u64,
     #[pyo3(get)]
@@ -217,7 +226,7 @@ struct Sent {
 }
 
 impl Sent {
-    fn new((packed, sum): (Packed, Option<Vec<u8>>)) -> Self {
+    pub(crate) fn new((packed, sum): (Packed, Option<Vec<u8>>)) -> Self {
         Self {
             tar_bytes: packed.bytes,
             left_out: packed.left_out_first,
@@ -255,7 +264,7 @@ impl Unpacked {
 #[pyfunction]
 #[pyo3(signature = (
     root_fd, path, fd, *, chunked, length_bytes, early, no_overwrite_dir_non_dir = false,
-    owner = None, whiteouts = false, codings = vec![], limits = None, cancel_fd = None
+    owner = None, whiteouts = false, name = None, codings = vec![], limits = None, cancel_fd = None
 ))]
 // The signature is the stub's.
 #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
@@ -270,6 +279,7 @@ fn archive_unpack(
     no_overwrite_dir_non_dir: bool,
     owner: Option<(u32, u32)>,
     whiteouts: bool,
+    name: Option<OsString>,
     codings: Vec<String>,
     limits: Option<(u64, u64, u64)>,
     cancel_fd: Option<RawFd>,
@@ -289,6 +299,7 @@ fn archive_unpack(
         no_overwrite_dir_non_dir,
         owner,
         whiteouts,
+        name: name.as_ref().map(|name| name.as_bytes()),
         codings: &codings,
         limits,
     };

@@ -11,7 +11,10 @@ mod descriptors;
 mod errors;
 mod logs;
 mod network;
+mod passing;
+mod receive;
 mod seccomp;
+mod transfer;
 mod view;
 mod wire;
 
@@ -23,7 +26,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     changes::register(module)?;
     logs::register(module)?;
     network::register(module)?;
+    passing::register(module)?;
+    receive::register(module)?;
     seccomp::register(module)?;
+    transfer::register(module)?;
     view::register(module)?;
     wire::register(module)?;
     Ok(())

@@ -14,6 +14,9 @@ from drayman.errors import DraymanError
 COMMANDS = {
     "serve": "run the engine",
     "check": "tell what this host has and lacks",
+    "cp": "copy files out of containers, into them, and between them",
+    "export": "write a container's root file system as a tar",
+    "diff": "list what a container, or an image, has changed",
     "demo": "see the main job done on an engine of its own",
 }
 

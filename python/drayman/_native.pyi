@@ -102,10 +102,12 @@ class Tar:
         coding: str | None = None,
         skip_bytes: int = 0,
         summed: bool = False,
+        passed: Passed | None = None,
         cancel_fd: int | None = None,
     ) -> Sent:
         """Write it to ``fd`` (which may be non-blocking), compressed if ``coding`` is ``gzip``,
-        ``deflate`` (without zlib's frame) or ``zstd``, from some byte on, and summed up.
+        ``deflate`` (without zlib's frame) or ``zstd``, from some byte on, and summed up;
+        ``passed`` counts the plain tar's bytes.
 
         The connection's end (EPIPE, ECONNRESET) and ``cancel_fd`` becoming readable stop it
         quietly. Raises NotFound before anything was written.
@@ -142,6 +144,7 @@ def archive_unpack(
     no_overwrite_dir_non_dir: bool = False,
     owner: tuple[int, int] | None = None,
     whiteouts: bool = False,
+    name: str | None = None,
     codings: list[str] = ...,
     limits: tuple[int, int, int] | None = None,
     cancel_fd: int | None = None,
@@ -150,10 +153,11 @@ def archive_unpack(
 
     ``chunked`` with ``length_bytes`` None and not chunked: to the end of file. ``early``
     was read already. ``owner`` replaces every owner; ``whiteouts`` turns ``.wh.`` entries
-    into overlayfs whiteouts (image layers). ``codings`` (as of `Tar.send`) is what the sender says
-    was done to the body, in that order: InvalidParameter when it was not. ``limits`` are the most
-    entries, the most decompressed bytes for one received, and how many bytes must be decompressed
-    before that counts: InvalidParameter when one is broken.
+    into overlayfs whiteouts (image layers); the first component of each entry's name becomes
+    ``name``, InvalidParameter when that is none. ``codings`` (as of `Tar.send`) is what the sender
+    says was done to the body, in that order: InvalidParameter when it was not. ``limits`` are the
+    most entries, the most decompressed bytes for one received, and how many bytes must be
+    decompressed before that counts: InvalidParameter when one is broken.
 
     The body is read to its end even when an error is raised, as far as it is small (256 KiB)."""
 
@@ -163,9 +167,80 @@ class Unpacked:
     content_bytes: int  # of regular files
     diff_id: str  # sha256:… of the uncompressed tar
 
+def archive_transfer(
+    source_root_fd: int,
+    source_path: str,
+    root_fd: int,
+    path: str,
+    *,
+    include: list[str] = ...,
+    exclude: list[str] = ...,
+    name: str | None = None,
+    no_overwrite_dir_non_dir: bool = False,
+    owner: tuple[int, int] | None = None,
+    cancel_fd: int | None = None,
+) -> Sent:
+    """Unpack at ``path`` in one root what `Tar` would pack of ``source_path`` in another, holes
+    as holes, contents by the kernel where it can: reflinks, ``copy_file_range``.
+
+    The rest as `archive_unpack` and `Tar` have it. InvalidParameter for a directory that would
+    be copied into itself, and for a file onto itself. ``cancel_fd`` stops it quietly.
+    """
+
 def archive_check(root_fd: int, path: str) -> None:
     """Raise what unpacking into ``path`` would: NotFound, InvalidParameter
     ``extraction point is not a directory``."""
+
+# ---------------------------------------------------------------- tars as a client takes them
+
+@final
+class Passed:
+    """Counts bytes as they pass, to be looked at from another thread."""
+
+    def __new__(cls) -> Passed: ...
+    @property
+    def bytes(self) -> int: ...
+
+@final
+class Received:
+    @property
+    def sum(self) -> bytes | None:
+        """The SHA-256 of the body as it was sent, where that was asked for."""
+
+    @property
+    def trailers(self) -> bytes:
+        """The fields behind a chunked body, a line each."""
+
+def receive_tree(
+    fd: int,
+    root_fd: int,
+    *,
+    chunked: bool,
+    length_bytes: int | None,
+    early: bytes,
+    name: str | None = None,
+    owner: tuple[int, int] | None = None,
+    summed: bool = False,
+    passed: Passed | None = None,
+    cancel_fd: int | None = None,
+) -> Received:
+    """Unpack the body of a response below a directory, as `archive_unpack` does below a root:
+    no name and no link in it, whoever made them, leads out of that directory. A directory and
+    something else of one name are an error. System when it ends early."""
+
+def receive_file(
+    fd: int,
+    to_fd: int,
+    *,
+    chunked: bool,
+    length_bytes: int | None,
+    early: bytes,
+    summed: bool = False,
+    passed: Passed | None = None,
+    cancel_fd: int | None = None,
+) -> Received:
+    """Write the body of a response to another descriptor. System when it ends early, or cannot
+    be written."""
 
 # ---------------------------------------------------------------- changes
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from drayman.api.lending import Framing, Session
-from drayman.api.options import PathStat
+from drayman.api.options import PathStat, PutOptions
 from drayman.errors import NotFound
 from drayman.model.container import Container, ContainerConfig, HostConfig, State
 from drayman.model.event import Event
@@ -206,10 +206,10 @@ class Fake:
             self._keep(session)
 
     async def archive_put(
-        self, name: str, path: str, fd: int, framing: Framing, **named: Any
+        self, name: str, path: str, fd: int, options: PutOptions, framing: Framing
     ) -> bytes:
         """Keep the body."""
-        self.asked.append(("archive_put", (name, path), named))
+        self.asked.append(("archive_put", (name, path, options), {}))
         if isinstance(failure := self.answers.get("archive_put"), Exception):
             raise failure
         body, beyond = await read_body(fd, framing)

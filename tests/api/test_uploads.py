@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from drayman.api.options import PutOptions
 from drayman.errors import InvalidParameter, NotFound, System
 from tests.api.client import Client
 from tests.api.conftest import Running
@@ -38,9 +39,9 @@ def test_the_connection_comes_back(
         assert (answer.status, answer.body) == (200, b"")
         assert not behind or client.answer().body == b"OK"
     assert engine.uploads == [BULK if len(body) > 100 else b"abc"] * 2
-    (name, path), options = engine.asks("archive_put")[0]
+    (name, path, options), _ = engine.asks("archive_put")[0]
     assert (name, path) == ("box", "/x")
-    assert options == {"no_overwrite_dir_non_dir": True, "copy_uid_gid": False, "codings": []}
+    assert options == PutOptions(no_overwrite_dir_non_dir=True)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_what_was_done_to_a_body_is_passed_on(
 ) -> None:
     path = "/containers/box/archive?path=/x"
     assert client.ask("PUT", path, body=b"", headers={"Content-Encoding": told}).status == 200
-    assert engine.asks("archive_put")[0][1]["codings"] == codings
+    assert engine.asks("archive_put")[0][0][2].codings == codings
 
 
 @pytest.mark.parametrize("told", ["br", "gzip, br", "gzip;q=1", "x-zstd", "gzip, gzip, gzip"])
@@ -72,9 +73,9 @@ def test_a_coding_that_is_not_read_is_415(client: Client, engine: Fake, told: st
 
 
 def test_no_body_at_all_is_an_empty_one(client: Client, engine: Fake) -> None:
-    assert client.ask("PUT", "/containers/box/archive?path=/x&copyUIDGID=1").status == 200
+    assert client.ask("PUT", "/containers/box/archive?path=/x&copyUIDGID=1&name=y").status == 200
     assert engine.uploads == [b""]
-    assert engine.asks("archive_put")[0][1]["copy_uid_gid"]
+    assert engine.asks("archive_put")[0][0][2] == PutOptions(copy_uid_gid=True, name="y")
     assert client.ask("GET", "/_ping").status == 200
 
 

@@ -54,18 +54,21 @@ class EngineServer:
         """For DOCKER_HOST."""
         return f"unix://{self.socket_path}"
 
-    def start(self) -> None:
-        """Start an engine; connections wait in the socket until it answers."""
-        environment = {
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment that tells an engine where everything is."""
+        return {
             **os.environ,
             "DRAYMAN_ROOT": str(self.root),
             "DRAYMAN_RUN": str(self.run),
             "DRAYMAN_BRIDGE": self.bridge,
             "DRAYMAN_SUBNET": self._subnet,
             "DRAYMAN_CGROUP_PARENT": self.cgroup,
-            "LISTEN_FDS": "1",
             **self._settings,
         }
+
+    def start(self) -> None:
+        """Start an engine; connections wait in the socket until it answers."""
         number = self._listener.fileno()
         # As few files as a service may open that asks for no more.
         script = (
@@ -75,7 +78,7 @@ class EngineServer:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 ["bash", "-c", script, sys.executable],
-                env=environment,
+                env={**self.settings, "LISTEN_FDS": "1"},
                 pass_fds=[number],
                 stdout=log,
                 stderr=log,

@@ -36,6 +36,7 @@ fuzz_target!(|input: &[u8]| {
             ratio: 100,
             ratio_from_bytes: 1 << 20,
         },
+        name: (how & 64 != 0).then_some(b"name"),
     };
     let _ = if how & 8 == 0 {
         unpack(root.as_fd(), b"/place", sealed(archive).as_slice(), options)

@@ -7,8 +7,9 @@ from base64 import b64encode
 from starlette.responses import Response
 
 from drayman.api import tars, views
+from drayman.api.connection import ClientGone
 from drayman.api.lending import Framing
-from drayman.api.options import PathStat
+from drayman.api.options import PathStat, PutOptions, TarOptions
 from drayman.api.requests import Call
 from drayman.api.responses import empty, uncoded
 from drayman.errors import InvalidParameter
@@ -39,10 +40,9 @@ async def get(call: Call) -> Response:
 
 async def put(call: Call) -> Response:
     """``PUT /containers/{name}/archive``. What is wrong with the path is told at once."""
-    path = _path(call)
-    codings = _body_codings(call)
-    if len(codings) > BODY_CODINGS_LIMIT or not set(codings) <= set(CODINGS):
-        return uncoded(", ".join(codings), CODINGS)
+    path, options = _path(call), _put_options(call)
+    if len(options.codings) > BODY_CODINGS_LIMIT or not set(options.codings) <= set(CODINGS):
+        return uncoded(", ".join(options.codings), CODINGS)
     await call.backend.archive_check(call.name, path)
 
     async def unpack(fd: int, framing: Framing) -> tuple[None, bytes]:
@@ -50,13 +50,30 @@ async def put(call: Call) -> Response:
             call.name,
             path,
             fd,
+            options,
             framing,
-            no_overwrite_dir_non_dir=call.flag("noOverwriteDirNonDir"),
-            copy_uid_gid=call.flag("copyUIDGID"),
-            codings=codings,
         )
 
     await call.connection.receive(unpack)
+    return empty(200)
+
+
+async def transfer(call: Call) -> Response:
+    """``POST /containers/{name}/archive/from``: GET archive of another container, put into this
+    one without the client in between, who ends it by leaving."""
+    source = call.text("container")
+    if not source:
+        raise InvalidParameter("bad parameter: container cannot be empty")
+    copying = call.backend.archive_from(
+        call.name,
+        _path(call),
+        _put_options(call),
+        source,
+        _path(call, "src"),
+        TarOptions(include=call.texts("include"), exclude=call.texts("exclude")),
+    )
+    if not await call.connection.while_there(copying, half_close=False):
+        raise ClientGone
     return empty(200)
 
 
@@ -67,10 +84,19 @@ async def export(call: Call) -> Response:
     return await tars.answer(call, tar, options, "application/octet-stream")
 
 
-def _path(call: Call) -> str:
-    if not call.text("path"):
-        raise InvalidParameter("bad parameter: path cannot be empty")
-    return call.text("path")
+def _path(call: Call, key: str = "path") -> str:
+    if not call.text(key):
+        raise InvalidParameter(f"bad parameter: {key} cannot be empty")
+    return call.text(key)
+
+
+def _put_options(call: Call) -> PutOptions:
+    return PutOptions(
+        no_overwrite_dir_non_dir=call.flag("noOverwriteDirNonDir"),
+        copy_uid_gid=call.flag("copyUIDGID"),
+        name=call.text("name") or None,
+        codings=_body_codings(call),
+    )
 
 
 def _body_codings(call: Call) -> list[str]:

@@ -18,6 +18,7 @@ from drayman.api.options import (
     ExecStartRequest,
     LogOptions,
     PathStat,
+    PutOptions,
     TarOptions,
 )
 from drayman.model.container import (
@@ -86,14 +87,22 @@ class CopyBackend(Protocol):
         name: str,
         path: str,
         fd: int,
+        options: PutOptions,
         framing: Framing,
-        *,
-        no_overwrite_dir_non_dir: bool,
-        copy_uid_gid: bool,
-        codings: list[str],
     ) -> bytes:
-        """Unpack the body that is read off ``fd``, to which its sender has applied ``codings`` in
-        that order; returns what was read beyond it."""
+        """Unpack the body that is read off ``fd``; returns what was read beyond it."""
+
+    async def archive_from(
+        self,
+        name: str,
+        path: str,
+        options: PutOptions,
+        source: str,
+        source_path: str,
+        tar_options: TarOptions,
+    ) -> None:
+        """Unpack the tar that a source, which may be the same container, has of a path of its
+        own; of the tar's options only the patterns count."""
 
     async def export(self, name: str, options: TarOptions) -> Tarball:
         """A tar of the whole root file system, mounts left out."""

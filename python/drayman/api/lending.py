@@ -18,6 +18,10 @@ class Framing(msgspec.Struct, frozen=True):
     early: bytes = b""
 
 
+# A descriptor that holds nothing but the body.
+TO_THE_END = Framing(chunked=False, length_bytes=None)
+
+
 class Download(Protocol):
     """Bulk bytes on their way out. Made before the response head, so that it can still fail."""
 

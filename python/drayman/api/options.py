@@ -63,6 +63,23 @@ class TarOptions(msgspec.Struct, frozen=True, kw_only=True):
     summed: bool = False
 
 
+class PutOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How what comes into a container is unpacked; by default as Docker does it."""
+
+    # A directory and something else of one name are an error, not replaced.
+    no_overwrite_dir_non_dir: bool = False
+    # Everything becomes the container's user's: the reverse of what Docker calls it.
+    copy_uid_gid: bool = False
+    # What the first component of every name becomes.
+    name: str | None = None
+    # HTTP's ``gzip``, ``deflate`` and ``zstd``, as the sender applied them to the body.
+    codings: list[str] = []
+
+
+DOCKERS_TAR = TarOptions()
+DOCKERS_PUT = PutOptions()
+
+
 class ChangeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Which changes are listed, and how."""
 

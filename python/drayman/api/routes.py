@@ -56,6 +56,8 @@ TABLE: tuple[Route, ...] = (
     Route("HEAD", "/containers/{name}/archive", "ContainerArchiveInfo", archive.stat),
     Route("GET", "/containers/{name}/archive", "ContainerArchive", archive.get, Kind.DOWNLOAD),
     Route("PUT", "/containers/{name}/archive", "PutContainerArchive", archive.put, Kind.UPLOAD),
+    # Drayman's own.
+    Route("POST", "/containers/{name}/archive/from", "ContainerArchiveFrom", archive.transfer),
     Route("POST", "/containers/prune", "ContainerPrune", containers.prune, minimum="1.25"),
     # ---------------------------------------------------------------- images
     Route("GET", "/images/json", "ImageList", images.index),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from drayman.api.lending import Framing
-from drayman.api.options import PathStat, TarOptions
+from drayman.api.options import PathStat, PutOptions, TarOptions
 from drayman.engine.blocking import blocking, interruptible
 from drayman.engine.context import Context
-from drayman.engine.downloads import Packing
+from drayman.engine.downloads import Packing, log_left_out
 from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import follow
 from drayman.engine.views import Lease
@@ -63,17 +65,14 @@ class Copying:
         name: str,
         path: str,
         fd: int,
+        options: PutOptions,
         framing: Framing,
-        *,
-        no_overwrite_dir_non_dir: bool,
-        copy_uid_gid: bool,
-        codings: list[str],
     ) -> bytes:
         """Unpack a request's body; returns what was read beyond it."""
         entry, lease = await self._open(name)
         try:
             await self._check(lease, name, path)
-            owner = await self._owner(entry, lease) if copy_uid_gid else None
+            owner = await self._owner(entry, lease, options)
             unpacked = await interruptible(
                 lambda cancel_fd: files.archive_unpack(
                     lease.root_fd,
@@ -82,9 +81,10 @@ class Copying:
                     chunked=framing.chunked,
                     length_bytes=framing.length_bytes,
                     early=framing.early,
-                    no_overwrite_dir_non_dir=no_overwrite_dir_non_dir,
+                    no_overwrite_dir_non_dir=options.no_overwrite_dir_non_dir,
                     owner=owner,
-                    codings=codings,
+                    name=options.name,
+                    codings=options.codings,
                     limits=self._limits,
                     cancel_fd=cancel_fd,
                 )
@@ -93,6 +93,38 @@ class Copying:
             return unpacked.surplus
         finally:
             await self._close(entry, lease)
+
+    async def transfer(
+        self,
+        name: str,
+        path: str,
+        options: PutOptions,
+        source: str,
+        source_path: str,
+        tar_options: TarOptions,
+    ) -> None:
+        """`get` of a source, and `put` of that, without the bytes in between."""
+        async with self._both(source, name) as (origin, entry, origin_lease, lease):
+            await self._stat(origin_lease, source, source_path)
+            await self._check(lease, name, path)
+            owner = await self._owner(entry, lease, options)
+            self._context.announce.container(origin.record, "archive-path")
+            copied = await interruptible(
+                lambda cancel_fd: files.archive_transfer(
+                    origin_lease.root_fd,
+                    source_path,
+                    lease.root_fd,
+                    path,
+                    include=tar_options.include,
+                    exclude=tar_options.exclude,
+                    name=options.name,
+                    no_overwrite_dir_non_dir=options.no_overwrite_dir_non_dir,
+                    owner=owner,
+                    cancel_fd=cancel_fd,
+                )
+            )
+            log_left_out(copied)
+            self._context.announce.container(entry.record, "extract-to-dir")
 
     async def export(self, name: str, options: TarOptions) -> Packing:
         """A tar of the root file system without its mounts, ready to be sent."""
@@ -121,6 +153,19 @@ class Copying:
         await lease.close()
         self._context.announce.volumes(entry.record, "unmount")
 
+    @asynccontextmanager
+    async def _both(
+        self, source: str, name: str
+    ) -> AsyncIterator[tuple[Entry, Entry, Lease, Lease]]:
+        """Two containers and their files; one view where both are the same."""
+        origin, entry = (self._context.containers.find(one) for one in (source, name))
+        leases: dict[str, Lease] = {}
+        async with AsyncExitStack() as opened:
+            for one, asked in {origin.id: source, entry.id: name}.items():
+                holder, leases[one] = await self._open(asked)
+                opened.push_async_callback(self._close, holder, leases[one])
+            yield origin, entry, leases[origin.id], leases[entry.id]
+
     async def _stat(self, lease: Lease, name: str, path: str) -> PathStat:
         try:
             found = await blocking(files.archive_stat, lease.root_fd, path)
@@ -140,9 +185,11 @@ class Copying:
         except NotFound:
             raise _missing(name, path) from None
 
-    async def _owner(self, entry: Entry, lease: Lease) -> tuple[int, int] | None:
+    async def _owner(
+        self, entry: Entry, lease: Lease, options: PutOptions
+    ) -> tuple[int, int] | None:
         """The container's user: ``copyUIDGID`` does the reverse of its name."""
-        if not entry.record.config.user:
+        if not options.copy_uid_gid or not entry.record.config.user:
             return None
         user = await blocking(resolve, lease.root_fd, entry.record.config.user, [])
         return user.uid, user.gid

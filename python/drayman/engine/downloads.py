@@ -13,6 +13,12 @@ from drayman.storage import files
 _log = logging.getLogger(__name__)
 
 
+def log_left_out(sent: files.Sent) -> None:
+    """Tell of files that a tar lacks."""
+    if sent.left_out_count:
+        _log.warning("a tar lacks %d files: %s", sent.left_out_count, ", ".join(sent.left_out))
+
+
 class Packing:
     """A `drayman.api.lending.Tarball`."""
 
@@ -67,10 +73,7 @@ class Packing:
                     cancel_fd=cancel_fd,
                 )
             )
-            if sent.left_out_count:
-                _log.warning(
-                    "a tar lacks %d files: %s", sent.left_out_count, ", ".join(sent.left_out)
-                )
+            log_left_out(sent)
             if self._options.deterministic and sent.tar_bytes:
                 _, fingerprint = await blocking(self._tar.survey)
                 if fingerprint != self.fingerprint:

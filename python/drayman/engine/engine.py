@@ -8,14 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from drayman.api.backend import Filters
-from drayman.api.lending import Caller, Download, Framing, Session, Tarball, Wait
+from drayman.api.lending import (
+    TO_THE_END,
+    Caller,
+    Download,
+    Framing,
+    Session,
+    Tarball,
+    Wait,
+)
 from drayman.api.options import (
+    DOCKERS_PUT,
+    DOCKERS_TAR,
     AttachOptions,
     ChangeOptions,
     ExecRequest,
     ExecStartRequest,
     LogOptions,
     PathStat,
+    PutOptions,
     TarOptions,
 )
 from drayman.config import Config
@@ -105,11 +116,14 @@ class Engine:
     # ---- copy
 
     async def archive_stat(self, name: str, path: str) -> PathStat:
+        """What lies at a path of a container. NotFound for neither."""
         return await self._verbs.copying.stat(name, path)
 
     async def archive_get(
-        self, name: str, path: str, options: TarOptions
+        self, name: str, path: str, options: TarOptions = DOCKERS_TAR
     ) -> tuple[PathStat, Tarball]:
+        """What lies at a path, and a tar of it, whose ``send`` writes it to a descriptor and
+        which is to be closed otherwise: until then the container does not start."""
         return await self._verbs.copying.get(name, path, options)
 
     async def archive_check(self, name: str, path: str) -> None:
@@ -120,23 +134,27 @@ class Engine:
         name: str,
         path: str,
         fd: int,
-        framing: Framing,
-        *,
-        no_overwrite_dir_non_dir: bool,
-        copy_uid_gid: bool,
-        codings: list[str],
+        options: PutOptions = DOCKERS_PUT,
+        framing: Framing = TO_THE_END,
     ) -> bytes:
-        return await self._verbs.copying.put(
-            name,
-            path,
-            fd,
-            framing,
-            no_overwrite_dir_non_dir=no_overwrite_dir_non_dir,
-            copy_uid_gid=copy_uid_gid,
-            codings=codings,
-        )
+        """Unpack the tar on a descriptor into a directory of a container: what ``framing`` tells
+        of it, by default all there is. Returns what was read beyond it."""
+        return await self._verbs.copying.put(name, path, fd, options, framing)
 
-    async def export(self, name: str, options: TarOptions) -> Tarball:
+    async def archive_from(
+        self,
+        name: str,
+        path: str,
+        options: PutOptions,
+        source: str,
+        source_path: str,
+        tar_options: TarOptions = DOCKERS_TAR,
+    ) -> None:
+        """Copy what lies at a path of a source, a container too, into another's directory."""
+        await self._verbs.copying.transfer(name, path, options, source, source_path, tar_options)
+
+    async def export(self, name: str, options: TarOptions = DOCKERS_TAR) -> Tarball:
+        """A tar of a container's root file system without its mounts; as of `archive_get`."""
         return await self._verbs.copying.export(name, options)
 
     # ---- state

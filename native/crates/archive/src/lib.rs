@@ -17,6 +17,7 @@ mod paths;
 mod root;
 mod stat;
 pub mod tar;
+mod transfer;
 mod unpack;
 
 pub use coding::{compressed, Coding};
@@ -26,4 +27,5 @@ pub use pack::{
     export, pack, survey, Hashed, Packed, Packing, Selection, Sink, Skipping, Survey, DIGEST_RECORD,
 };
 pub use stat::{stat, Stat};
+pub use transfer::{transfer, Spot};
 pub use unpack::{check, unpack, Options, Summary};

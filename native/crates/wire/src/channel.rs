@@ -2,7 +2,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::event::{poll, PollFd, PollFlags};
 use rustix::fs::{sendfile, FileType};
 use rustix::io::Errno;
 use rustix::net::{recv, send, sockopt, AddressFamily, RecvFlags, SendFlags};
@@ -50,7 +50,7 @@ impl<'fd> Channel<'fd> {
 
     /// Read what there is, waiting for something; 0 at the end.
     pub(crate) fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
-        self.check_cancelled()?;
+        Stop::check(self.cancel)?;
         loop {
             let result = if self.socket {
                 recv(self.fd, &mut *into, RecvFlags::DONTWAIT).map(|(_, bytes)| bytes)
@@ -69,7 +69,7 @@ impl<'fd> Channel<'fd> {
 
     /// Write all of it.
     pub(crate) fn send_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        self.check_cancelled()?;
+        Stop::check(self.cancel)?;
         while !bytes.is_empty() {
             let result = if self.socket {
                 send(self.fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
@@ -94,7 +94,7 @@ impl<'fd> Channel<'fd> {
         offset: &mut u64,
         count: usize,
     ) -> io::Result<Sent> {
-        self.check_cancelled()?;
+        Stop::check(self.cancel)?;
         loop {
             match sendfile(self.fd, file, Some(offset), count) {
                 Ok(0) => return Ok(Sent::FileEnded),
@@ -104,22 +104,6 @@ impl<'fd> Channel<'fd> {
                 Err(error) if is_gone(error) => return Err(Stop::Gone.into()),
                 Err(_) => return Ok(Sent::Copy),
             }
-        }
-    }
-
-    fn check_cancelled(&self) -> io::Result<()> {
-        let Some(cancel) = self.cancel else {
-            return Ok(());
-        };
-        let mut fds = [PollFd::from_borrowed_fd(cancel, PollFlags::IN)];
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        match poll(&mut fds, Some(&now)) {
-            Ok(0) | Err(Errno::INTR) => Ok(()),
-            Ok(_) => Err(Stop::Cancelled.into()),
-            Err(error) => Err(error.into()),
         }
     }
 

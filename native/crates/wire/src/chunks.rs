@@ -50,6 +50,8 @@ enum State {
 pub struct ChunkParser {
     state: State,
     line_bytes: usize,
+    /// The lines behind the last chunk, and the end of each.
+    trailers: Vec<u8>,
 }
 
 impl Default for ChunkParser {
@@ -57,6 +59,7 @@ impl Default for ChunkParser {
         ChunkParser {
             state: State::Size,
             line_bytes: 0,
+            trailers: Vec::new(),
         }
     }
 }
@@ -73,6 +76,11 @@ impl ChunkParser {
     /// Whether the last chunk and the trailers were seen.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
+    }
+
+    /// The fields behind the last chunk: lines that end in a line feed.
+    pub fn trailers(&self) -> &[u8] {
+        &self.trailers
     }
 
     /// Say that `bytes` of the data due were taken.
@@ -139,10 +147,14 @@ impl ChunkParser {
             (State::Trailer { empty }, b'\r') => Ok(State::TrailerLineFeed { empty }),
             (State::Trailer { .. }, _) => {
                 self.count(TRAILERS_LIMIT_BYTES, "trailers too long")?;
+                self.trailers.push(byte);
                 Ok(State::Trailer { empty: false })
             }
             (State::TrailerLineFeed { empty: true }, b'\n') => Ok(State::Done),
-            (State::TrailerLineFeed { empty: false }, b'\n') => Ok(State::Trailer { empty: true }),
+            (State::TrailerLineFeed { empty: false }, b'\n') => {
+                self.trailers.push(byte);
+                Ok(State::Trailer { empty: true })
+            }
             (State::DataReturn | State::DataLineFeed, _) => {
                 Err(BadChunk("chunk longer than its size"))
             }

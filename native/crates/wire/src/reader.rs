@@ -69,6 +69,14 @@ impl<'fd> BodyReader<'fd> {
         Ok(self.is_done())
     }
 
+    /// The trailer fields of a chunked body that was read to its end.
+    pub fn trailers(&self) -> &[u8] {
+        match &self.framing {
+            Framing::Chunked(parser) => parser.trailers(),
+            Framing::Length(_) | Framing::ToEnd => &[],
+        }
+    }
+
     /// What was read beyond the body: the beginning of the next request.
     pub fn into_surplus(self) -> Vec<u8> {
         self.buffer[self.start..self.end].to_vec()

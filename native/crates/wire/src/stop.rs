@@ -1,5 +1,9 @@
 //! The two ways a transfer ends that are nobody's fault.
+use std::os::fd::BorrowedFd;
 use std::{error, fmt, io};
+
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 
 /// Why a transfer was given up; travels inside an `io::Error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +19,23 @@ impl Stop {
     /// The `Stop` inside an error, where there is one.
     pub fn of(error: &io::Error) -> Option<Stop> {
         error.get_ref()?.downcast_ref::<Stop>().copied()
+    }
+
+    /// Raise `Cancelled` when the descriptor, where there is one, is readable.
+    pub fn check(cancel: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        let Some(cancel) = cancel else {
+            return Ok(());
+        };
+        let mut fds = [PollFd::from_borrowed_fd(cancel, PollFlags::IN)];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        match poll(&mut fds, Some(&now)) {
+            Ok(0) | Err(Errno::INTR) => Ok(()),
+            Ok(_) => Err(Stop::Cancelled.into()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -5,10 +5,12 @@ mod block;
 mod entry;
 mod reader;
 mod records;
+mod source;
 mod sparse;
 
 pub use entry::{Entry, Kind, Time};
 pub use reader::Reader;
+pub use source::{FileRange, Source};
 pub use sparse::Segment;
 
 use std::io;

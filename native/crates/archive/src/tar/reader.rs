@@ -5,6 +5,7 @@ use super::block::{more_sparse, Block, BLOCK_BYTES};
 use super::entry::{Entry, Kind, Overrides, Time};
 use super::malformed;
 use super::records::{self, decimal, signed};
+use super::source::{FileRange, Source};
 use super::sparse::{self, Segment, SEGMENTS_LIMIT};
 
 /// The longest extended header or long name; Go's reader has the same limit.
@@ -23,6 +24,20 @@ pub struct Reader<R> {
     stored: u64,
     padding: u64,
     ended: bool,
+}
+
+impl<R: Source> Reader<R> {
+    /// Take the range of a file that the content goes on with, up to a limit; None when it has to
+    /// be read.
+    pub fn file_range(&mut self, limit_bytes: u64) -> io::Result<Option<FileRange>> {
+        // What was read ahead comes first.
+        if self.start < self.end {
+            return Ok(None);
+        }
+        let range = self.source.file_range(limit_bytes.min(self.stored))?;
+        self.stored -= range.as_ref().map_or(0, |range| range.length_bytes);
+        Ok(range)
+    }
 }
 
 impl<R: Read> Reader<R> {

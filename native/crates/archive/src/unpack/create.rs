@@ -1,5 +1,4 @@
 //! Making each kind of file, in the place of what may lie there.
-use std::io::Read;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{
@@ -9,12 +8,13 @@ use rustix::fs::{
 use rustix::io::{pwrite, Errno};
 
 use super::place::{is_whiteout_stat, make_opaque};
+use super::ranges::write_range;
 use super::remove::remove_tree;
 use super::{stream_error, Unpacker};
 use crate::descent::DIRECTORY;
 use crate::error::{quoted, text, Error};
 use crate::paths::{clean, split_last};
-use crate::tar::{Entry, Kind, Reader, Segment};
+use crate::tar::{Entry, Kind, Reader, Segment, Source};
 
 /// How often the way is cleared for an entry when someone inside keeps putting things there.
 const ATTEMPTS: u32 = 16;
@@ -71,7 +71,7 @@ impl Unpacker<'_> {
         Ok(())
     }
 
-    pub(super) fn regular<R: Read>(
+    pub(super) fn regular<R: Source>(
         &mut self,
         name: &[u8],
         entry: &Entry,
@@ -81,16 +81,10 @@ impl Unpacker<'_> {
         let parent = self.place.parent(name)?;
         let leaf = split_last(name).1;
         let file = self.open_new(&parent, leaf, &path, entry)?;
-        let whole = [Segment {
-            offset: 0,
-            length_bytes: entry.size_bytes,
-        }];
-        for segment in entry.sparse.as_deref().unwrap_or(&whole) {
-            write_segment(&file, *segment, &path, reader)?;
-        }
-        if entry.sparse.is_some() {
-            let result = ftruncate(&file, entry.size_bytes);
-            result.map_err(|errno| Error::system("truncate", &path, errno))?;
+        if let Err(error) = write_content(&file, &path, entry, reader) {
+            // Half a file would pass for a whole one. One that is mounted stays.
+            let _ = unlinkat(&parent, leaf, AtFlags::empty());
+            return Err(error);
         }
         self.content_bytes = self.content_bytes.saturating_add(entry.size_bytes);
         self.dress_open(&file, &path, entry)
@@ -262,7 +256,27 @@ impl Unpacker<'_> {
     }
 }
 
-fn write_segment<R: Read>(
+fn write_content<R: Source>(
+    file: &OwnedFd,
+    path: &[u8],
+    entry: &Entry,
+    reader: &mut Reader<R>,
+) -> Result<(), Error> {
+    let whole = [Segment {
+        offset: 0,
+        length_bytes: entry.size_bytes,
+    }];
+    for segment in entry.sparse.as_deref().unwrap_or(&whole) {
+        write_segment(file, *segment, path, reader)?;
+    }
+    if entry.sparse.is_some() {
+        let result = ftruncate(file, entry.size_bytes);
+        result.map_err(|errno| Error::system("truncate", path, errno))?;
+    }
+    Ok(())
+}
+
+fn write_segment<R: Source>(
     file: &OwnedFd,
     segment: Segment,
     path: &[u8],
@@ -271,6 +285,14 @@ fn write_segment<R: Read>(
     let mut offset = segment.offset;
     let end = segment.offset + segment.length_bytes;
     while offset < end {
+        let range = reader
+            .file_range(end - offset)
+            .map_err(|error| stream_error(Some(path), error))?;
+        if let Some(range) = range {
+            write_range(file, offset, &range, path)?;
+            offset += range.length_bytes;
+            continue;
+        }
         let content = reader
             .content()
             .map_err(|error| stream_error(Some(path), error))?;

@@ -2,7 +2,9 @@
 mod attributes;
 mod create;
 mod place;
+mod ranges;
 mod remove;
+mod rename;
 mod whiteout;
 
 use std::collections::HashMap;
@@ -20,7 +22,7 @@ use crate::limits::{Limits, Refused};
 use crate::paths::{clean, entry_name};
 use crate::root::{Reopener, Root};
 use crate::stat::lookup_error;
-use crate::tar::{Entry, Kind, Reader};
+use crate::tar::{Entry, Kind, Reader, Source};
 
 use place::Place;
 
@@ -38,6 +40,8 @@ pub struct Options<'o> {
     /// its magic.
     pub codings: &'o [Coding],
     pub limits: Limits,
+    /// What the first component of every name becomes.
+    pub name: Option<&'o [u8]>,
 }
 
 /// What was unpacked.
@@ -86,9 +90,7 @@ pub fn unpack(
     if let Some(plain) = plain {
         hashed.source = Some(plain);
         let mut reader = Reader::new(&mut hashed);
-        let result = unpacker.all(&mut reader);
-        unpacker.set_directory_times(|_| false);
-        result?;
+        unpacker.whole(&mut reader)?;
         let rest = reader.finish();
         if options.whiteouts {
             // A layer is known by its digest: the rest must be whole, too.
@@ -102,6 +104,19 @@ pub fn unpack(
         content_bytes: unpacker.content_bytes,
         diff_id,
     })
+}
+
+/// Unpack a tar that is not compressed, and known by no digest; returns the bytes of regular files.
+pub(crate) fn unpack_plain<R: Source>(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    reader: &mut Reader<R>,
+    options: Options<'_>,
+) -> Result<u64, Error> {
+    check(root, path)?;
+    let mut unpacker = Unpacker::new(Root::new(root), path, options)?;
+    unpacker.whole(reader)?;
+    Ok(unpacker.content_bytes)
 }
 
 /// The plain tar passing by, and its digest when that is wanted.
@@ -122,6 +137,8 @@ impl Read for Hashed<'_> {
         Ok(bytes)
     }
 }
+
+impl Source for Hashed<'_> {}
 
 /// An error of the stream, with the entry it was met in. That the client left or the transfer
 /// was cancelled is no fault of the archive and is passed on as it is.
@@ -164,6 +181,7 @@ struct Unpacker<'fd> {
 
 impl<'fd> Unpacker<'fd> {
     fn new(root: Root<'fd>, path: &[u8], options: Options<'fd>) -> Result<Unpacker<'fd>, Error> {
+        options.name.map_or(Ok(()), rename::check)?;
         let reopener = Reopener::new();
         Ok(Unpacker {
             place: Place::new(root, path, options.whiteouts),
@@ -175,7 +193,13 @@ impl<'fd> Unpacker<'fd> {
         })
     }
 
-    fn all<R: Read>(&mut self, reader: &mut Reader<R>) -> Result<(), Error> {
+    fn whole<R: Source>(&mut self, reader: &mut Reader<R>) -> Result<(), Error> {
+        let result = self.all(reader);
+        self.set_directory_times(|_| false);
+        result
+    }
+
+    fn all<R: Source>(&mut self, reader: &mut Reader<R>) -> Result<(), Error> {
         let mut last: Option<Vec<u8>> = None;
         for count in 1.. {
             let next = reader.next_entry();
@@ -185,16 +209,19 @@ impl<'fd> Unpacker<'fd> {
                     .map(|name| [b"after ".as_slice(), name].concat());
                 stream_error(context.as_deref(), error)
             })?;
-            let Some(entry) = next else { break };
+            let Some(mut entry) = next else { break };
             let held = self.options.limits.hold_entries(count);
             held.map_err(|refused| refusal(Some(&entry.name), &refused))?;
+            if let Some(name) = self.options.name {
+                rename::rename(&mut entry, name);
+            }
             self.entry(&entry, reader)?;
             last = Some(entry.name);
         }
         Ok(())
     }
 
-    fn entry<R: Read>(&mut self, entry: &Entry, reader: &mut Reader<R>) -> Result<(), Error> {
+    fn entry<R: Source>(&mut self, entry: &Entry, reader: &mut Reader<R>) -> Result<(), Error> {
         let Some(name) = entry_name(&entry.name) else {
             let (name, place) = (quoted(&entry.name), quoted(self.place.base()));
             return Err(Error::System(format!("{name} is outside of {place}")));

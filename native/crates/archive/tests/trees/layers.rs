@@ -13,6 +13,7 @@ const LAYER: Options<'_> = Options {
     whiteouts: true,
     codings: &[],
     limits: Limits::NONE,
+    name: None,
 };
 
 fn layer(entries: &[Made<'_>]) -> Root {

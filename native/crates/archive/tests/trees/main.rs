@@ -15,3 +15,4 @@ mod round_trip;
 mod sparse;
 mod support;
 mod surveying;
+mod transferring;

@@ -12,6 +12,7 @@ const STRICT: Options<'_> = Options {
     whiteouts: false,
     codings: &[],
     limits: Limits::NONE,
+    name: None,
 };
 
 #[test]
