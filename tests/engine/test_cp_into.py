@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,12 +105,19 @@ def test_options(engine_server: EngineServer, tmp_path: Path) -> None:
     engine_server.api("DELETE", f"/containers/{user}?force=1")
 
 
-def test_what_cannot_be_read_is_told(engine_server: EngineServer, tmp_path: Path) -> None:
+@pytest.fixture
+def readable() -> Iterator[Path]:
+    """A directory that all may look into, and all above it."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        yield Path(place)
+
+
+def test_what_cannot_be_read_is_told(engine_server: EngineServer, readable: Path) -> None:
     """As nobody, who may not read one of the files; on a socket that all may use."""
-    host = make("echo >a; echo >b; chmod 0 b", tmp_path / "host")
+    host = make("echo >a; echo >b; chmod 0 b", readable / "host")
     engine_server.socket_path.chmod(0o666)
-    for directory in (engine_server.place, *tmp_path.parents[:2], tmp_path, host):
-        directory.chmod(0o755)
+    engine_server.place.chmod(0o755)
     # Everything is read in before: the interpreter's own files may be root's alone.
     script = (
         "import difflib, os, sys; from drayman.__main__ import main; import drayman.commands.cp;"
