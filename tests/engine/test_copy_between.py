@@ -140,8 +140,7 @@ def test_to_and_fro_while_both_start(engine_server: EngineServer) -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert len(told) == 12
-    assert [status for status, _ in told].count(204) == 2
+    assert sorted(status for status, _ in told) == [200] * 10 + [204] * 2, told
     for one in pair:
         engine_server.api("DELETE", f"/containers/{one}?force=1")
 
