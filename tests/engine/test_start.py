@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,19 @@ def test_the_engine_may_open_more_files_than_a_container(engine_server: EngineSe
     for command in ("exec", container), ("run", "--rm", "--network", "none", "busybox"):
         told = engine_server.docker(*command, "sh", "-c", "ulimit -Sn; ulimit -Hn")
         assert told.stdout.decode().split() == [str(OPEN_FILES), hard]
+
+
+def test_the_thread_that_answers_goes_first(engine_server: EngineServer) -> None:
+    container = engine_server.running()
+    # Answered by another thread, and by a process that the engine started.
+    assert engine_server.api("GET", f"/containers/{container}/changes")[0] == 200
+    engine = engine_server.process.pid
+    threads = {int(thread) for thread in os.listdir(f"/proc/{engine}/task")} - {engine}
+    assert threads
+    niceness = functools.partial(os.getpriority, os.PRIO_PROCESS)
+    assert niceness(engine) < 0
+    assert {niceness(thread) for thread in threads} == {0}
+    assert niceness(engine_server.state(container)["Pid"]) == 0
 
 
 def test_a_paused_container_is_409(engine_server: EngineServer) -> None:
