@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 import threading
 from pathlib import Path
@@ -58,7 +59,9 @@ class Listening:
                     if not (piece := connection.recv(PIECE_BYTES)):
                         return
                     head += piece
-                self.answer(connection, head)
+                # A client may leave when it likes.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    self.answer(connection, head)
 
 
 class Lying(Listening):
