@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 
 from drayman.api.lending import Session
 from drayman.api.options import LogOptions
@@ -53,7 +54,8 @@ class Logs:
             try:
                 if entry.shim is None:
                     raise Gone
-                await entry.shim.follow(session.fd, _request(entry, options, session, chunked))
+                wanted = _wanted(entry, options, chunked)
+                await entry.shim.follow(session.fd, Follow(**wanted, head=session.head))
             except Conflict:
                 await tell(session.fd, session.head)
                 await self.download(entry, options).send(session.fd, chunked=chunked)
@@ -117,34 +119,23 @@ class LogDownload:
                 one.cancel()
 
     def _reader(self, chunked: bool) -> LogReader:
-        options = self._options
-        return LogReader(
-            str(self._context.paths.container(self._entry.id).log),
-            stdout=options.stdout,
-            stderr=options.stderr,
-            timestamps=options.timestamps,
-            details=options.details,
-            since_ns=options.since_ns,
-            until_ns=options.until_ns,
-            tail=options.tail,
-            framed=not self._entry.record.config.tty,
-            chunked=chunked,
-        )
+        path = self._context.paths.container(self._entry.id).log
+        return LogReader(str(path), **_wanted(self._entry, self._options, chunked))
 
 
-def _request(entry: Entry, options: LogOptions, session: Session, chunked: bool) -> Follow:
-    return Follow(
-        stdout=options.stdout,
-        stderr=options.stderr,
-        since_ns=options.since_ns,
-        until_ns=options.until_ns,
-        tail=options.tail,
-        timestamps=options.timestamps,
-        details=options.details,
-        framed=not entry.record.config.tty,
-        chunked=chunked,
-        head=session.head,
-    )
+def _wanted(entry: Entry, options: LogOptions, chunked: bool) -> dict[str, Any]:
+    """What is read of a log and how it is written, for whoever reads it."""
+    return {
+        "stdout": options.stdout,
+        "stderr": options.stderr,
+        "since_ns": options.since_ns,
+        "until_ns": options.until_ns,
+        "tail": options.tail,
+        "timestamps": options.timestamps,
+        "details": options.details,
+        "framed": not entry.record.config.tty,
+        "chunked": chunked,
+    }
 
 
 async def _writable(fd: int) -> None:

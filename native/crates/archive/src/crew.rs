@@ -10,6 +10,11 @@ const AHEAD: usize = 1;
 /// What a thread does with each thing it is handed.
 pub(crate) type Work<I, O> = Box<dyn FnMut(I) -> O + Send>;
 
+/// As many threads as there are processors, `most` at most.
+pub(crate) fn threads(most: usize) -> usize {
+    std::thread::available_parallelism().map_or(1, |found| most.min(found.get()))
+}
+
 /// Threads are started as there is work for them. Dropped, it leaves none behind.
 pub(crate) struct Crew<I, O> {
     name: &'static str,

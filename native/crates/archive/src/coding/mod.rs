@@ -2,13 +2,13 @@
 mod deflate;
 
 use std::io::{self, Write};
-use std::os::fd::BorrowedFd;
 
 use flate2::Crc;
 use zstd::zstd_safe::CParameter;
 
+use crate::crew;
 use crate::error::Error;
-use crate::pack::{each_piece, Sink};
+use crate::pack::Sink;
 use deflate::Deflater;
 
 /// More threads than these gain nothing that a connection could take.
@@ -39,8 +39,7 @@ pub fn compressed<T>(
     sink: &mut dyn Sink,
     pack: impl FnOnce(&mut dyn Sink) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.min(THREADS_MAX);
+    let threads = crew::threads(THREADS_MAX);
     match coding {
         Coding::Gzip => {
             sink.write_all(&GZIP_HEAD).map_err(Error::Stream)?;
@@ -92,13 +91,4 @@ impl<W: Write> Write for Through<W> {
     }
 }
 
-impl<W: Write> Sink for Through<W> {
-    fn send_file(
-        &mut self,
-        file: BorrowedFd<'_>,
-        offset: u64,
-        length_bytes: u64,
-    ) -> io::Result<()> {
-        each_piece(file, offset, length_bytes, |piece| self.0.write_all(piece))
-    }
-}
+impl<W: Write> Sink for Through<W> {}

@@ -5,7 +5,7 @@ use std::io;
 
 use super::looking::{Contents, Found, Looker, Reading, GATHERED_BYTES};
 use super::walk::{Entered, Passed, Walk};
-use crate::crew::{Crew, Work};
+use crate::crew::{self, Crew, Work};
 
 /// More threads than these are not kept busy by one writer.
 const THREADS_MAX: usize = 4;
@@ -39,10 +39,9 @@ pub(super) struct Ahead<'p> {
 
 impl<'p> Ahead<'p> {
     pub(super) fn new(walk: Walk<'p>, reading: Reading) -> io::Result<Ahead<'p>> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Ahead {
             walk,
-            crew: Crew::new("drayman-look", threads.min(THREADS_MAX), move || {
+            crew: Crew::new("drayman-look", crew::threads(THREADS_MAX), move || {
                 let looker = Looker::new(reading)?;
                 Ok(Box::new(move |batch| look(&looker, batch)) as Work<_, _>)
             }),

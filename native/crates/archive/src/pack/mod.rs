@@ -33,9 +33,15 @@ const LEFT_OUT_FIRST: usize = 16;
 /// Where a tar goes. Small pieces are written, large files sent.
 pub trait Sink: Write {
     /// Send exactly `length_bytes` from `offset` on, with zeros for what the file lacks. One that
-    /// cannot be read is an error.
-    fn send_file(&mut self, file: BorrowedFd<'_>, offset: u64, length_bytes: u64)
-        -> io::Result<()>;
+    /// cannot be read is an error. Where nothing better is known, it is read and written.
+    fn send_file(
+        &mut self,
+        file: BorrowedFd<'_>,
+        offset: u64,
+        length_bytes: u64,
+    ) -> io::Result<()> {
+        each_piece(file, offset, length_bytes, |piece| self.write_all(piece))
+    }
 
     /// Whether it is not interested in content: then all files are sent, the small ones too.
     fn ignores_content(&self) -> bool {

@@ -67,16 +67,7 @@ impl Write for Hashed<'_> {
     }
 }
 
-impl Sink for Hashed<'_> {
-    fn send_file(
-        &mut self,
-        file: BorrowedFd<'_>,
-        offset: u64,
-        length_bytes: u64,
-    ) -> io::Result<()> {
-        each_piece(file, offset, length_bytes, |piece| self.write_all(piece))
-    }
-}
+impl Sink for Hashed<'_> {}
 
 /// Holds back the beginning, for a client that has it.
 pub struct Skipping<'s> {
