@@ -85,12 +85,12 @@ fn odd_bytes(block: &[u8; BLOCK_BYTES]) -> u32 {
             // '"' and '&' differ in this bit, '<' and '>' in that one.
             let marks = _mm_or_si128(either(b'&', 0x04), either(b'>', 0x02));
             let marks = _mm_or_si128(marks, either(b'\\', 0));
-            !_mm_movemask_epi8(_mm_andnot_si128(marks, text)) as u16
+            _mm_movemask_epi8(_mm_andnot_si128(marks, text)).cast_unsigned()
         }
     };
     let (low, high) = block.split_at(BLOCK_BYTES / 2);
     let [low, high] = [low, high].map(|part| part.first_chunk().copied().map_or(0, half));
-    u32::from(high) << 16 | u32::from(low)
+    !(high << (BLOCK_BYTES / 2) | low)
 }
 
 #[cfg(any(test, not(target_arch = "x86_64")))]
