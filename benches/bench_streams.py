@@ -12,6 +12,7 @@ from benches.client import Client
 from benches.conftest import Sizes
 from benches.engines import Engine
 from benches.pump import pump
+from benches.sendfile import sendfile_server
 
 ROUNDS = 3
 LINE_BYTES = 139
@@ -22,6 +23,34 @@ def bench_logs_cli(benchmark: BenchmarkFixture, engine: Engine, sizes: Sizes) ->
     name = talker(engine, sizes)
     benchmark.pedantic(engine.run, ("logs", name), rounds=min(sizes.rounds, ROUNDS))
     engine.run("rm", name)
+
+
+@pytest.mark.benchmark(group="logs, by the CLI")
+@pytest.mark.parametrize("engine", ["drayman"], indirect=True)
+@pytest.mark.parametrize("peer", ["canned answer"])
+def bench_logs_cli_bound(
+    benchmark: BenchmarkFixture, engine: Engine, tmp_path: Path, sizes: Sizes, peer: str
+) -> None:
+    """The bound: the CLI, when what it is answered lies ready."""
+    name = talker(engine, sizes)
+    paths = {
+        "_ping": "/_ping",
+        "json": f"/containers/{name}/json",
+        "logs": f"/containers/{name}/logs?stdout=1&stderr=1",
+    }
+    for answer, path in paths.items():
+        with Client(engine.host) as client:
+            client.save(path, tmp_path / answer)
+    engine.run("rm", name)
+    answers = {answer: tmp_path / answer for answer in paths}
+    with sendfile_server(tmp_path, answers["logs"], 1 << 20, **answers) as host:
+        command = ["docker", "-H", host, "logs", name]
+        benchmark.pedantic(
+            subprocess.run,
+            (command,),
+            {"check": True, "stdout": subprocess.DEVNULL},
+            rounds=min(sizes.rounds, ROUNDS),
+        )
 
 
 @pytest.mark.benchmark(group="logs, by curl")

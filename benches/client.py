@@ -39,9 +39,19 @@ class Client:
 
     def get(self, path: str, *headers: str) -> int:
         """Read an answer to the connection's end; its bytes, head and all."""
+        self._get(path, *headers)
+        return self.rest(self._answered())
+
+    def _get(self, path: str, *headers: str) -> None:
         lines = [f"GET {path} HTTP/1.1", "Host: bench", "Connection: close", *headers]
         self._socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-        return self.rest(self._answered())
+
+    def save(self, path: str, file: Path) -> None:
+        """Keep an answer as it came, head and all, to the connection's end."""
+        self._get(path)
+        with file.open("wb") as kept:
+            while received := self._socket.recv_into(self._buffer):
+                kept.write(self._buffer[:received])
 
     def post(self, path: str, body: object) -> Any:
         """Send a document and read the one that answers it."""
