@@ -2,6 +2,7 @@
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
+use drayman_stdio::websocket::Opcode;
 use drayman_stdio::{Form, LogReader as Reader, Pumped, Selection};
 use pyo3::prelude::*;
 
@@ -16,7 +17,7 @@ struct LogReader {
 #[pymethods]
 impl LogReader {
     #[new]
-    #[pyo3(signature = (path, *, stdout, stderr, timestamps, details, since_ns, until_ns, tail, framed, chunked))]
+    #[pyo3(signature = (path, *, stdout, stderr, timestamps, details, since_ns, until_ns, tail, framed, chunked, messages=None))]
     #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
     fn new(
         py: Python<'_>,
@@ -30,6 +31,7 @@ impl LogReader {
         tail: Option<u64>,
         framed: bool,
         chunked: bool,
+        messages: Option<&str>,
     ) -> PyResult<Self> {
         let selection = Selection {
             stdout,
@@ -43,6 +45,7 @@ impl LogReader {
             details,
             framed,
             chunked,
+            messages: messages.map(opcode).transpose()?,
         };
         let opened = py.detach(|| Reader::open(&path, selection, form));
         let inner =
@@ -61,6 +64,17 @@ impl LogReader {
             Pumped::Budget => "budget",
             Pumped::Gone => "gone",
         })
+    }
+}
+
+fn opcode(kind: &str) -> PyResult<Opcode> {
+    match kind {
+        "text" => Ok(Opcode::Text),
+        "binary" => Ok(Opcode::Binary),
+        _ => Err(raise(
+            Kind::InvalidParameter,
+            format!("no kind of WebSocket message: {kind}"),
+        )),
     }
 }
 

@@ -288,7 +288,10 @@ class LogReader:
         tail: int | None,
         framed: bool,
         chunked: bool,
-    ) -> LogReader: ...
+        messages: str | None = None,
+    ) -> LogReader:
+        """``messages`` wraps what is written in WebSocket messages: ``text`` or ``binary``."""
+
     def pump(self, fd: int, budget_bytes: int) -> str:
         """Write records to ``fd`` until one of these, which is returned: ``"end"`` (no more
         will match, ``until`` is passed), ``"idle"`` (all that is in the file was written),

@@ -30,6 +30,7 @@ fuzz_target!(|input: &[u8]| {
         details: how & 16 != 0,
         framed: how & 32 != 0,
         chunked: how & 64 != 0,
+        messages: None,
     };
     let mut reader = LogReader::open(&log, selection, form).unwrap();
     let to = fs::File::create(place.join("told")).unwrap();

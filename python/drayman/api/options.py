@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import enum
+
 import msgspec
 
 from drayman.model.container import ConsoleSize
 from drayman.model.go_json import Wire, Words
+
+
+class Slow(enum.StrEnum):
+    """What becomes of a client that reads too slowly. Drayman's own, but for the first."""
+
+    WAIT = "wait"  # the container waits for it
+    DROP = "drop"  # it loses output, and is told how much
+    DISCONNECT = "disconnect"
 
 
 class ExecRequest(Wire, frozen=True, kw_only=True):
@@ -111,3 +121,6 @@ class AttachOptions(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool
     logs: bool
     detach_keys: str = ""
+    slow: Slow = Slow.WAIT
+    # The kind of WebSocket messages that the client speaks in, empty for none.
+    websocket: str = ""

@@ -64,18 +64,19 @@ class Logs:
         finally:
             os.close(session.fd)
 
-    def download(self, entry: Entry, options: LogOptions) -> LogDownload:
-        """As `open`, when nothing needs to be checked."""
-        return LogDownload(self._context, entry, options)
+    def download(self, entry: Entry, options: LogOptions, messages: str = "") -> LogDownload:
+        """As `open`, when nothing needs to be checked; in WebSocket ``messages`` of a kind."""
+        return LogDownload(self._context, entry, options, messages)
 
 
 class LogDownload:
     """A `drayman.api.lending.Download` of a log."""
 
-    def __init__(self, context: Context, entry: Entry, options: LogOptions) -> None:
+    def __init__(self, context: Context, entry: Entry, options: LogOptions, messages: str) -> None:
         self._context = context
         self._entry = entry
         self._options = options
+        self._messages = messages
 
     async def send(self, fd: int, *, chunked: bool) -> None:
         """Write what is wanted; when following, until the container ends."""
@@ -120,7 +121,10 @@ class LogDownload:
 
     def _reader(self, chunked: bool) -> LogReader:
         path = self._context.paths.container(self._entry.id).log
-        return LogReader(str(path), **_wanted(self._entry, self._options, chunked))
+        wanted = _wanted(self._entry, self._options, chunked)
+        if self._messages:
+            wanted |= {"framed": False, "messages": self._messages}
+        return LogReader(str(path), **wanted)
 
 
 def _wanted(entry: Entry, options: LogOptions, chunked: bool) -> dict[str, Any]:

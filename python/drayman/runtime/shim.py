@@ -126,19 +126,26 @@ class Shim:
         stdout: bool,
         stderr: bool,
         framed: bool,
+        websocket: str = "",
+        past: messages.Past | None = None,
+        slow: str = "wait",
         detach_keys: str = "",
         head: bytes = b"",
         early: bytes = b"",
     ) -> None:
         """Have it serve a client, before the start or after; ``fd`` stays the caller's to close.
 
-        ``head`` is what it tells the client first, ``early`` what the client said already.
+        ``head`` is what it tells the client first, then the ``past``; ``early`` is what the client
+        said already. ``websocket``: the kind of messages that it speaks in, empty for none.
         """
         request = messages.Attach(
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             framed=framed,
+            messages=websocket or None,
+            past=past,
+            slow=slow,
             detach_keys=detach_keys or None,
             head=head,
             early=early,
@@ -169,6 +176,7 @@ class Shim:
         stdout: bool,
         stderr: bool,
         framed: bool,
+        slow: str = "wait",
         detach_keys: str = "",
         console_size: tuple[int, int] | None = None,
         kill_on_disconnect: bool = False,
@@ -189,6 +197,7 @@ class Shim:
             stdout=stdout,
             stderr=stderr,
             framed=framed,
+            slow=slow,
             detach_keys=detach_keys or None,
             head=head,
             early=early,

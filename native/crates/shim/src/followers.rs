@@ -54,6 +54,7 @@ impl Follow {
             details: self.details,
             framed: self.framed,
             chunked: self.chunked,
+            messages: None,
         }
     }
 }

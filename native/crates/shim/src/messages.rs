@@ -65,6 +65,14 @@ pub struct Attachment {
     pub stdout: bool,
     pub stderr: bool,
     pub framed: bool,
+    /// The client speaks WebSocket, and gets the output in messages of this kind.
+    #[serde(default)]
+    pub messages: Option<Messages>,
+    /// It is told what the log has before it is told what comes.
+    #[serde(default)]
+    pub past: Option<Past>,
+    #[serde(default)]
+    pub slow: Slow,
     /// None: the container's own.
     #[serde(default)]
     pub detach_keys: Option<String>,
@@ -74,6 +82,33 @@ pub struct Attachment {
     /// What the client sent behind its request, read already.
     #[serde(default, deserialize_with = "from_base64")]
     pub early: Vec<u8>,
+}
+
+/// Kinds of WebSocket messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Messages {
+    Text,
+    Binary,
+}
+
+/// What of the log a client is told.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct Past {
+    /// None: everything.
+    pub since_ns: Option<i64>,
+}
+
+/// What becomes of a client for which too much waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Slow {
+    /// The process waits for it, and so does everybody.
+    #[default]
+    Wait,
+    /// It loses output, and is told how much.
+    Drop,
+    Disconnect,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use drayman_executor::spec::{Process as Plan, Spec};
 use drayman_executor::{Container, StartError, Started, StdioPlan};
-use drayman_stdio::{now_ns, LogReader};
+use drayman_stdio::{now_ns, LogReader, Selection};
 use rustix::termios::{tcsetwinsize, Winsize};
 
 use crate::config::{Log, VERSION};
 use crate::followers::Follower;
+use crate::form::Form;
 use crate::messages::{
     reply, Answer, Ask, Attachment, Exec, Follow, Orphans, Refusal, Request, State, Until,
     MESSAGE_BYTES_MAX,
@@ -123,6 +124,7 @@ impl Shim {
     ) -> Result<Answer, Refusal> {
         let socket =
             only(&mut descriptors)?.ok_or_else(|| Refusal::invalid("no descriptor came along"))?;
+        let past = self.past(attachment)?;
         let Self {
             sessions,
             core,
@@ -134,20 +136,42 @@ impl Shim {
             .filter(|_| self.state != State::Stopped);
         let session = session.ok_or_else(|| Refusal::conflict("the container has ended"))?;
         let keys = &config.stdio.detach_keys;
-        let client = session.invite(socket, attachment, keys, Instant::now())?;
+        let client = session.invite(socket, attachment, keys, past, Instant::now())?;
         session.admit(client, attachment, &mut core.shared());
         Ok(Answer::Done {})
     }
 
-    fn follow(&mut self, client: OwnedFd, follow: &Follow) -> Result<Answer, Refusal> {
-        let Log::JsonFile { path, .. } = &self.config.log else {
-            return Err(Refusal::conflict("the container has no log"));
+    /// What an attaching client is to be told of the log, if it asked and there is one.
+    fn past(&self, attachment: &Attachment) -> Result<Option<LogReader>, Refusal> {
+        let Some(past) = &attachment.past else {
+            return Ok(None);
         };
-        let reader = LogReader::open(path, follow.selection(), follow.form());
-        let reader = reader.map_err(|error| {
-            let path = path.display();
-            Refusal::system(format!("{path}: {error}"))
-        })?;
+        let selection = Selection {
+            stdout: attachment.stdout,
+            stderr: attachment.stderr,
+            since_ns: past.since_ns,
+            until_ns: None,
+            tail: None,
+        };
+        self.open_log(selection, Form::of(attachment).of_log())
+    }
+
+    fn open_log(
+        &self,
+        selection: Selection,
+        form: drayman_stdio::Form,
+    ) -> Result<Option<LogReader>, Refusal> {
+        let Log::JsonFile { path, .. } = &self.config.log else {
+            return Ok(None);
+        };
+        let reader = LogReader::open(path, selection, form);
+        let failed = |error| Refusal::system(format!("{}: {error}", path.display()));
+        reader.map(Some).map_err(failed)
+    }
+
+    fn follow(&mut self, client: OwnedFd, follow: &Follow) -> Result<Answer, Refusal> {
+        let reader = self.open_log(follow.selection(), follow.form())?;
+        let reader = reader.ok_or_else(|| Refusal::conflict("the container has no log"))?;
         tell(&client, &follow.head);
         self.followers
             .admit(Follower::new(client, reader, follow.chunked));
@@ -212,7 +236,7 @@ impl Shim {
         };
         let mut session = Session::new(number, manner);
         let keys = &self.config.stdio.detach_keys;
-        let invite = |socket| session.invite(socket, attachment, keys, Instant::now());
+        let invite = |socket| session.invite(socket, attachment, keys, None, Instant::now());
         let client = socket.map(invite).transpose()?;
         let (started, ours) = self.start_exec(&exec, &plan, is_attached)?;
 

@@ -123,6 +123,14 @@ impl JsonFile {
         self.target.failure.take().map_or(Ok(()), Err)
     }
 
+    /// What was taken and is in no record yet: an unterminated line of each stream.
+    pub fn held(&self) -> [(Stream, &[u8]); 2] {
+        [
+            (Stream::Stdout, self.stdout.held()),
+            (Stream::Stderr, self.stderr.held()),
+        ]
+    }
+
     /// Bytes of records that were written, to whichever file.
     pub fn written_bytes(&self) -> u64 {
         self.target.written_bytes

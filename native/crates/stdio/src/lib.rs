@@ -1,7 +1,7 @@
 //! What a container says, on its way to files and clients: frames, log files, fan-out, detach keys.
 //!
 //! [`JsonFile`] and [`LogReader`] are the two ends of a log on disk, [`Outbox`] is the way to one
-//! attached client, [`DetachKeys`] watches what that client types.
+//! attached client, [`DetachKeys`] watches what that client types, [`websocket`] is the form it may talk in.
 
 mod escape;
 mod frame;
@@ -17,6 +17,7 @@ mod render;
 mod since;
 mod socket;
 mod stamp;
+pub mod websocket;
 
 pub use frame::{header, Stream, HEADER_BYTES};
 pub use json_file::{JsonFile, Rotation};

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::position::{Position, Step};
 use crate::record::Record;
 use crate::render::{Form, Selection, Verdict};
+use crate::websocket;
 
 /// Read from the file at a time.
 const READ_BYTES: usize = 256 * 1024;
@@ -15,8 +16,9 @@ const READ_BYTES: usize = 256 * 1024;
 const WRITE_BYTES: usize = 256 * 1024;
 /// A longer line is no record: 16 KiB of text are at most 96 KiB when escaped, attributes rarely a few more.
 pub(crate) const RECORD_BYTES_MAX: usize = 1024 * 1024;
-/// Room in front of the output for the head of an HTTP chunk: eight hexadecimal digits and CR LF.
-const CHUNK_HEAD_BYTES: usize = 10;
+/// Room in front of the output for the head of an HTTP chunk (eight hexadecimal digits and CR LF) or
+/// of a WebSocket message.
+const WRAP_HEAD_BYTES: usize = websocket::HEAD_BYTES_MAX;
 
 /// Why [`LogReader::pump`] came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,20 +84,28 @@ impl LogReader {
                 return Ok(Pumped::Budget);
             }
             if !self.fill()? {
-                // A reader that follows is idle most of its life: it keeps no buffers then.
-                self.output = Vec::new();
-                self.release_input();
+                self.rest();
                 return Ok(Pumped::Idle);
             }
         }
+    }
+
+    /// The next piece of output, for a caller that sends it by other means than [`LogReader::pump`];
+    /// None when there is nothing to be had now.
+    pub fn compose(&mut self) -> io::Result<Option<&[u8]>> {
+        if self.ended || !self.fill()? {
+            self.rest();
+            return Ok(None);
+        }
+        Ok(Some(&self.output[self.written..]))
     }
 
     /// Compose output until there is enough of it; false when there is nothing to be had now.
     fn fill(&mut self) -> io::Result<bool> {
         self.output.clear();
         self.output.reserve(WRITE_BYTES + RECORD_BYTES_MAX / 8);
-        if self.form.chunked {
-            self.output.resize(CHUNK_HEAD_BYTES, 0);
+        if self.form.chunked || self.form.messages.is_some() {
+            self.output.resize(WRAP_HEAD_BYTES, 0);
         }
         let empty = self.output.len();
         while self.output.len() < WRITE_BYTES && !self.ended {
@@ -112,8 +122,8 @@ impl LogReader {
             self.output.clear();
             return Ok(self.ended);
         }
-        if self.form.chunked {
-            self.wrap_chunk();
+        if self.form.chunked || self.form.messages.is_some() {
+            self.wrap();
         }
         Ok(true)
     }
@@ -170,19 +180,27 @@ impl LogReader {
         Ok(step)
     }
 
-    /// Keep the beginning of a record that is still being written, and no more.
-    fn release_input(&mut self) {
+    /// A reader that follows is idle most of its life: it keeps the beginning of a record that is
+    /// still being written, and no more.
+    fn rest(&mut self) {
+        self.output = Vec::new();
         self.input = self.input[self.taken..self.filled].to_vec();
         self.taken = 0;
         self.filled = self.input.len();
     }
 
-    fn wrap_chunk(&mut self) {
-        let length = self.output.len() - CHUNK_HEAD_BYTES;
-        let head = format!("{length:x}\r\n");
-        self.written = CHUNK_HEAD_BYTES - head.len();
-        self.output[self.written..CHUNK_HEAD_BYTES].copy_from_slice(head.as_bytes());
-        self.output.extend_from_slice(b"\r\n");
+    /// Put the head of a chunk or message in front, and what ends a chunk behind.
+    fn wrap(&mut self) {
+        let length = self.output.len() - WRAP_HEAD_BYTES;
+        let mut head = Vec::with_capacity(WRAP_HEAD_BYTES);
+        if let Some(opcode) = self.form.messages {
+            websocket::push_head(opcode, length, &mut head);
+        } else {
+            head.extend_from_slice(format!("{length:x}\r\n").as_bytes());
+            self.output.extend_from_slice(b"\r\n");
+        }
+        self.written = WRAP_HEAD_BYTES - head.len();
+        self.output[self.written..WRAP_HEAD_BYTES].copy_from_slice(&head);
     }
 
     /// Write what waits; a reason to stop when not all of it can be.

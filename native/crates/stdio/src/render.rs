@@ -3,6 +3,7 @@
 use crate::frame::{self, Stream, HEADER_BYTES};
 use crate::record::Record;
 use crate::stamp::{self, Width};
+use crate::websocket::Opcode;
 
 /// Which records a client asked for.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,8 @@ pub struct Form {
     pub framed: bool,
     /// Wrapped in HTTP chunks, the last one (of length 0) left out.
     pub chunked: bool,
+    /// Wrapped in WebSocket messages of this kind.
+    pub messages: Option<Opcode>,
 }
 
 /// What a selection says of one record.

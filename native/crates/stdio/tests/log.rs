@@ -16,6 +16,7 @@ const RAW: Form = Form {
     details: false,
     framed: false,
     chunked: false,
+    messages: None,
 };
 const ALL: Selection = Selection {
     stdout: true,
