@@ -13,12 +13,15 @@ use crate::form::Form;
 use crate::kernel::unread_by_peer_bytes;
 use crate::loss::Loss;
 use crate::messages::{Attachment, Refusal, Slow};
+use crate::pipes::set_nonblocking;
 use crate::poll::{Poller, Token, Watch};
 
 mod deliver;
 mod listen;
+mod unseen;
 
 pub use listen::Said;
+pub use unseen::UNSEEN_BYTES_MIN;
 
 /// The kernel's share of what waits for a client. Large writes need it: 64 KiB run at a fifth of the speed.
 const SEND_BUFFER_BYTES: usize = 512 * 1024;
@@ -75,6 +78,7 @@ pub struct Client {
     input: Input,
     pub keys: DetachKeys,
     outbox: Outbox,
+    debt: Option<unseen::Debt>,
     slow: Slow,
     loss: Loss,
     /// What it is told of the log first: until then it is not told what the process writes.
@@ -100,6 +104,8 @@ impl Client {
         if socket_type(&socket) != Ok(SocketType::STREAM) {
             return Err(Refusal::invalid("the descriptor is not a stream socket"));
         }
+        // What is spliced into it would wait.
+        set_nonblocking(&socket).map_err(Refusal::system)?;
         // As much as the host allows, if not all.
         let _ = set_socket_send_buffer_size_force(&socket, SEND_BUFFER_BYTES);
         let wait = match socket_domain(&socket) {
@@ -124,6 +130,7 @@ impl Client {
             },
             keys,
             outbox: Outbox::default(),
+            debt: None,
             slow: attachment.slow,
             loss: Loss::default(),
             past,
@@ -157,7 +164,7 @@ impl Client {
         if let Some(close) = self.websocket.as_mut().and_then(|one| one.close.take()) {
             self.push(&[], &close);
         }
-        if self.outbox.waiting_bytes() == 0 && !self.is_gone() {
+        if self.outbox.waiting_bytes() == 0 && self.debt.is_none() && !self.is_gone() {
             let told = shutdown(&self.socket, Shutdown::Write).is_ok();
             let stays = told && !self.hung_up && self.input != Input::Ended;
             self.phase = if stays {
@@ -181,6 +188,7 @@ impl Client {
         self.hung_up = true;
         self.abandoned |= matches!(self.phase, Phase::Attached);
         self.outbox = Outbox::default();
+        self.debt = None;
         if self.input != Input::Open || !matches!(self.phase, Phase::Attached) {
             self.phase = Phase::Gone;
         }
@@ -253,7 +261,8 @@ impl Client {
         if is_heard {
             interest |= EventFlags::IN | EventFlags::RDHUP;
         }
-        if self.outbox.waiting_bytes() > 0 || (self.past.is_some() && self.gate.is_some()) {
+        let waits_for_head = self.past.is_some() && self.gate.is_some();
+        if self.outbox.waiting_bytes() > 0 || self.debt.is_some() || waits_for_head {
             interest |= EventFlags::OUT;
             if self.gate.is_some() {
                 // It is writable all the time; the edge comes each time the peer has read something.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use drayman_stdio::{now_ns, DetachKeys, JsonFile, LogReader, Stream, OUTBOX_BYTES};
 use rustix::event::epoll::EventFlags;
 
-use crate::client::Client;
+use crate::client::{Client, UNSEEN_BYTES_MIN};
 use crate::messages::{Attachment, Refusal};
 use crate::output::Output;
 use crate::pipes::{Ours, PIPE_BYTES};
@@ -16,6 +16,7 @@ use crate::process::{Exit, Process};
 use crate::stdin::Stdin;
 
 mod hear;
+mod unseen;
 
 /// Read from a pipe or a client at a time.
 pub const READ_BYTES: usize = 64 * 1024;
@@ -46,6 +47,8 @@ pub struct Session {
     next_client: u32,
     /// A client is too far behind: the process has to wait.
     held_up: bool,
+    /// Nobody but one client is interested in the output.
+    is_spliced: bool,
     pub process: Option<Process>,
     drain_until: Option<Instant>,
     /// Clients that typed the detach keys.
@@ -81,6 +84,7 @@ impl Session {
             clients: BTreeMap::new(),
             next_client: 0,
             held_up: false,
+            is_spliced: false,
             process: None,
             drain_until: None,
             detached: Vec::new(),
@@ -250,6 +254,7 @@ impl Session {
             client.hang_up();
         } else if flags.contains(EventFlags::OUT) {
             client.flush(shared.now);
+            self.pay_debts();
         }
         self.hear(number, shared);
         self.settle(shared);
@@ -272,6 +277,18 @@ impl Session {
     }
 
     fn read(&mut self, stream: Stream, shared: &mut Shared<'_>, mut log: Option<&mut JsonFile>) {
+        self.is_spliced = log.is_none() && self.may_splice();
+        let mut rounds = 0;
+        while self.is_spliced && rounds < READS_IN_A_ROW && self.splice(stream) {
+            rounds += 1;
+            if self.is_in_debt() {
+                return;
+            }
+        }
+        if rounds > 0 {
+            return;
+        }
+        self.copy_debts();
         let output = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
@@ -300,6 +317,7 @@ impl Session {
 
     /// Watch for what can be dealt with now, and forget who is gone.
     fn settle(&mut self, shared: &Shared<'_>) {
+        self.part();
         let furthest = self
             .clients
             .values()
@@ -308,11 +326,14 @@ impl Session {
             .unwrap_or(0);
         let limit = match self.drain_until {
             Some(_) => OUTBOX_BYTES + DRAIN_BYTES,
+            // What waits keeps all the rest from being spliced.
+            None if self.is_spliced && self.held_up => 1,
+            None if self.is_spliced => UNSEEN_BYTES_MIN,
             // Once held up, until half is gone: not a read for every write.
             None if self.held_up => OUTBOX_BYTES / 2,
             None => OUTBOX_BYTES,
         };
-        self.held_up = furthest >= limit;
+        self.held_up = furthest >= limit || self.is_in_debt();
         self.stdout
             .settle(shared.poller, Token::Stdout(self.number), self.held_up);
         self.stderr

@@ -12,12 +12,7 @@ use crate::messages::Slow;
 impl Client {
     /// Send what the process wrote, if the client asked for that stream.
     pub fn deliver(&mut self, stream: Stream, bytes: &[u8]) {
-        let wanted = match stream {
-            Stream::Stdout => self.wanted.stdout,
-            Stream::Stderr => self.wanted.stderr,
-        };
-        let is_live = self.past.is_none() && matches!(self.phase, Phase::Attached);
-        if !wanted || self.hung_up || !is_live {
+        if !self.hears(stream) {
             return;
         }
         let waiting_bytes = self.outbox.waiting_bytes();
@@ -32,6 +27,16 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Whether it is to be told what the process writes there now.
+    pub(super) fn hears(&self, stream: Stream) -> bool {
+        let wanted = match stream {
+            Stream::Stdout => self.wanted.stdout,
+            Stream::Stderr => self.wanted.stderr,
+        };
+        let is_live = self.past.is_none() && matches!(self.phase, Phase::Attached);
+        wanted && is_live && !self.hung_up
     }
 
     fn send(&mut self, stream: Stream, bytes: &[u8]) {
