@@ -63,11 +63,15 @@ class Attaching:
         """
         past = Past() if pending.options.logs else None
         while True:
-            if past is not None and entry.shim is None:
+            shim = entry.shim
+            if past is not None and shim is None:
                 past = await self._replay(entry, pending, past)
             async with entry.lock:
                 self._context.present(entry, name)
                 entry.arrivals.arrived()
+                if entry.shim is None and shim is not None:
+                    # It ended, and has logged what was not told yet.
+                    continue
                 if entry.shim is None:
                     return await pending.wait_in(entry.pending)
                 try:
