@@ -82,7 +82,8 @@ async def test_one_that_sends_and_does_not_read(place: Place) -> None:
 
 
 @scene
-async def test_idle_clients_cost_no_time(place: Place) -> None:
+async def test_it_sleeps_when_nothing_happens(place: Place) -> None:
+    """Idle clients cost no time."""
     box = place.box("sleep", "1000", open_stdin=True)
     shim = await box.spawn()
     await shim.start()
