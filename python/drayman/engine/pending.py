@@ -7,7 +7,7 @@ import os
 from drayman.api.lending import Session
 from drayman.api.options import AttachOptions
 from drayman.engine.hang_ups import HangUps
-from drayman.engine.replies import WEBSOCKET_CLOSE, framed, message, say, tell
+from drayman.engine.replies import close_websocket, framed, message, say, tell
 
 
 class Pending:
@@ -47,7 +47,7 @@ class Pending:
         """Part from a client that has had everything."""
         await self.greet()
         if self.options.websocket:
-            await tell(self.fd, WEBSOCKET_CLOSE)
+            await close_websocket(self.fd)
         self.close()
 
     def close(self) -> None:

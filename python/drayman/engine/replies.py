@@ -8,6 +8,7 @@ import os
 import select
 import sys
 import termios
+import time
 
 from drayman.engine.blocking import blocking
 
@@ -19,6 +20,8 @@ WEBSOCKET_IN_TWO_BYTES = 126
 WEBSOCKET_CLOSE = b"\x88\x02\x03\xe8"
 # A client that does not read what it asked for within this is not waited for.
 _WRITE_WAIT_MS = 2000
+# How long a client may take to close a WebSocket, once it was told of the end.
+_CLOSE_WAIT_S = 2.0
 # As in the shim, which does the same for what it sends.
 _HEAD_WAIT_MS = 20
 _HEAD_UNREAD_BYTES = 256
@@ -74,6 +77,24 @@ async def tell(fd: int, data: bytes) -> None:
         return
     if data:
         await blocking(_write, fd, data)
+
+
+async def close_websocket(fd: int) -> None:
+    """Close it for no fault, and give the client a moment to do the same: it would find the
+    connection gone before it could."""
+    await tell(fd, WEBSOCKET_CLOSE)
+    await blocking(_hear_out, fd)
+
+
+def _hear_out(fd: int) -> None:
+    deadline = time.monotonic() + _CLOSE_WAIT_S
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    try:
+        while poll.poll(max(0, deadline - time.monotonic()) * 1000) and os.read(fd, 1 << 16):
+            pass
+    except OSError:
+        return
 
 
 def _unread_bytes(fd: int) -> int:

@@ -28,6 +28,8 @@ Answer = TypeVar("Answer")
 _CONTROL_FD = 3
 # The longest answer, the status of some hundred execs, fits many times.
 _MESSAGE_BYTES_MAX = 512 * 1024
+# Asked and not answered, at most: a shim gives up an engine for which 1024 messages wait.
+_ASKED_MAX = 256
 _KINDS: dict[str, type[DraymanError]] = {
     "not-found": NotFound,
     "invalid": InvalidParameter,
@@ -62,6 +64,7 @@ class Shim:
         self._socket = connection
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count(1)
+        self._room_to_ask = asyncio.Semaphore(_ASKED_MAX)
         self._asked: dict[int, asyncio.Future[msgspec.Raw]] = {}
         self._writable: asyncio.Future[None] | None = None
         self._on_event: Callable[[Event], None] | None = None
@@ -238,15 +241,16 @@ class Shim:
         self._end()
 
     async def _ask(self, request: messages.Request, answer: type[Answer], *fds: int) -> Answer:
-        request.id = next(self._numbers)
-        message = msgspec.json.encode(request)
-        future: asyncio.Future[msgspec.Raw] = self._loop.create_future()
-        self._asked[request.id] = future
-        try:
-            await self._send(message, fds)
-            return msgspec.json.decode(await future, type=answer)
-        finally:
-            del self._asked[request.id]
+        async with self._room_to_ask:
+            request.id = next(self._numbers)
+            message = msgspec.json.encode(request)
+            future: asyncio.Future[msgspec.Raw] = self._loop.create_future()
+            self._asked[request.id] = future
+            try:
+                await self._send(message, fds)
+                return msgspec.json.decode(await future, type=answer)
+            finally:
+                del self._asked[request.id]
 
     async def _send(self, message: bytes, fds: Sequence[int]) -> None:
         while True:

@@ -14,6 +14,8 @@ pub struct Loss {
     full: bool,
     /// Of each stream, whether what was lost ended within a line.
     torn: [bool; 2],
+    /// And whether what was sent did.
+    open: [bool; 2],
 }
 
 impl Loss {
@@ -21,12 +23,15 @@ impl Loss {
     /// fit, and from the next line on when there is room again.
     pub fn sift<'a>(&mut self, stream: Stream, bytes: &'a [u8], waiting_bytes: usize) -> &'a [u8] {
         let room = OUTBOX_BYTES.saturating_sub(waiting_bytes);
-        let torn = &mut self.torn[stream as usize - 1];
+        let number = stream as usize - 1;
+        let (torn, open) = (&mut self.torn[number], &mut self.open[number]);
         let kept = if self.full {
             &[]
         } else if bytes.len() > room {
             self.full = true;
             let end = memchr::memrchr(b'\n', &bytes[..room]);
+            // A line that was begun is ended, though it be a little too much.
+            let end = end.or_else(|| memchr::memchr(b'\n', bytes).filter(|_| *open));
             &bytes[..end.map_or(0, |newline| newline + 1)]
         } else if *torn {
             let start = memchr::memchr(b'\n', bytes);
@@ -36,6 +41,9 @@ impl Loss {
         };
         self.bytes += bytes.len() - kept.len();
         *torn = self.full && !bytes.ends_with(b"\n");
+        if let Some(last) = kept.last() {
+            *open = *last != b'\n';
+        }
         kept
     }
 
@@ -80,6 +88,14 @@ mod tests {
         assert_eq!(loss.sift(Stream::Stdout, b"longer\n", ALMOST), b"");
         assert!(loss.notice(0).is_some());
         assert_eq!(loss.sift(Stream::Stdout, b"next\n", 0), b"next\n");
+    }
+
+    #[test]
+    fn a_line_that_was_begun_is_ended() {
+        let mut loss = Loss::default();
+        assert_eq!(loss.sift(Stream::Stdout, b"beg", 0), b"beg");
+        let rest = b"inning\nnext\n";
+        assert_eq!(loss.sift(Stream::Stdout, rest, ALMOST), b"inning\n");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod journal;
 mod kernel;
 mod loss;
 mod messages;
+mod open_files;
 mod output;
 mod pipes;
 mod poll;

@@ -8,13 +8,14 @@ use drayman_executor::{Container, StartError, Started, StdioPlan};
 use drayman_stdio::{now_ns, LogReader, Selection};
 use rustix::termios::{tcsetwinsize, Winsize};
 
-use crate::config::{Log, VERSION};
+use crate::config::{Config, Log, VERSION};
 use crate::followers::Follower;
 use crate::form::Form;
 use crate::messages::{
     reply, Answer, Ask, Attachment, Exec, Follow, Orphans, Refusal, Request, State, Until,
     MESSAGE_BYTES_MAX,
 };
+use crate::open_files::OpenFiles;
 use crate::pipes::{Ours, Pipes};
 use crate::poll::Token;
 use crate::process::Process;
@@ -188,7 +189,7 @@ impl Shim {
         };
         let container = self
             .container
-            .insert(prepare(&self.config).map_err(host_failed)?);
+            .insert(prepare(&self.config, self.open_files).map_err(host_failed)?);
         let stdio = &self.config.stdio;
         let (started, ours) = if stdio.tty {
             let started = container.start(&StdioPlan::Terminal {
@@ -224,7 +225,8 @@ impl Shim {
         }
         let socket = only(&mut descriptors)?;
         let is_attached = socket.is_some();
-        let plan = read_plan(&exec)?;
+        let mut plan = read_plan(&exec)?;
+        self.open_files.limit(&mut plan);
         let attachment = &exec.attachment;
         let number = self.next_session;
         let takes_stdin = is_attached && attachment.stdin;
@@ -313,12 +315,13 @@ impl Shim {
 }
 
 /// Make what the container needs before its first process.
-fn prepare(config: &crate::config::Config) -> Result<Container, String> {
+fn prepare(config: &Config, open_files: OpenFiles) -> Result<Container, String> {
     let read = |path: &std::path::Path| {
         std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
     };
     let spec = Spec::parse(&read(&config.bundle.join("config.json"))?);
-    let spec = spec.map_err(|error| error.to_string())?;
+    let mut spec = spec.map_err(|error| error.to_string())?;
+    open_files.limit(&mut spec.process);
     let filter = config.seccomp.as_deref().map(read).transpose()?;
     Container::prepare(spec, &config.root, &config.cgroup, filter)
         .map_err(|error| error.to_string())

@@ -18,6 +18,7 @@ use crate::followers::Followers;
 use crate::journal::Journal;
 use crate::kernel::trim_memory;
 use crate::messages::{encode, Event, ExitRecord, State};
+use crate::open_files::OpenFiles;
 use crate::poll::{Poller, Token};
 use crate::process::Exit;
 use crate::session::{Manner, Session, Shared, READ_BYTES};
@@ -58,6 +59,7 @@ pub struct Shim {
     pub followers: Followers,
     pub container: Option<Container>,
     pub started_at_ns: i64,
+    pub open_files: OpenFiles,
     log: Journal,
     daemons: Daemons,
     /// Until when the container's remains are waited for.
@@ -95,6 +97,7 @@ impl Shim {
             followers: Followers::default(),
             container: None,
             started_at_ns: 0,
+            open_files: OpenFiles::raise(),
             log,
             daemons,
             clear_until: None,
