@@ -1,9 +1,8 @@
 //! The writer of `json-file` logs, byte for byte as Docker's: other programs read these files from disk.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::escape::escape;
@@ -11,22 +10,15 @@ use crate::frame::Stream;
 use crate::lines::Lines;
 use crate::order::Order;
 use crate::position::tail_offset;
+use crate::rotation::{open, rotated, Rotation};
 use crate::since::record_after;
 use crate::stamp::{self, Width};
 
 /// Composed records wait up to this much for the end of a batch.
 const BUFFER_BYTES: usize = 256 * 1024;
-/// As Docker makes them: a log may hold secrets.
-const FILE_MODE: u32 = 0o640;
-
-/// When a new file is begun, and how many are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rotation {
-    /// A record that finds the file this large begins the next one.
-    pub max_size_bytes: Option<u64>,
-    /// The files kept, the current one included; at least 1.
-    pub max_files: u32,
-}
+/// What the first record after a loss tells of it, beside the log's own attributes: `docker logs
+/// --details` shows it, and who does not ask is told nothing that the container has not said.
+const LOST: &str = "lost_bytes";
 
 /// A log being written: `path`, and `path.1`, `path.2` … from newest to oldest.
 #[derive(Debug)]
@@ -55,8 +47,10 @@ impl JsonFile {
                 buffer.push(b'\n');
             }
         }
+        let mut last_ns = None;
         let order = if size > 0 {
-            Order::resumed(&file, last_ns(&file)?)
+            last_ns = find_last_ns(&file)?;
+            Order::resumed(&file, last_ns)
         } else {
             let mut order = Order::new();
             order.mark(&file);
@@ -68,18 +62,49 @@ impl JsonFile {
             size_bytes: size,
             order,
             rotation,
-            attrs: attrs_member(attrs),
+            attrs: attrs.clone(),
+            attrs_member: attrs_member(attrs),
             buffer,
             ending: Ending::default(),
+            last_ns,
             failure: None,
             written_bytes: 0,
             lost_bytes: 0,
+            untold_bytes: 0,
+            compression: Compression::Unwanted,
+            rotated_ns: None,
         };
         Ok(Self {
             stdout: Lines::default(),
             stderr: Lines::default(),
             target,
         })
+    }
+
+    /// Have rotated files compressed by whoever asks [`JsonFile::take_rotated`].
+    #[must_use]
+    pub fn compressing(mut self) -> Self {
+        self.target.compression = Compression::Idle;
+        self
+    }
+
+    /// A file to be compressed, and the time of its last record: once for each, and there is no
+    /// further rotation before [`JsonFile::compressed`].
+    pub fn take_rotated(&mut self) -> Option<(PathBuf, String)> {
+        if self.target.compression != Compression::Due {
+            return None;
+        }
+        self.target.compression = Compression::Running;
+        let mut last_time = Vec::new();
+        let last_ns = self.target.rotated_ns.unwrap_or(0);
+        stamp::format(last_ns, Width::Shortest, &mut last_time);
+        let last_time = String::from_utf8_lossy(&last_time).into_owned();
+        Some((rotated(&self.target.path, 1), last_time))
+    }
+
+    /// That was done, or cannot be.
+    pub fn compressed(&mut self) {
+        self.target.compression = Compression::Idle;
     }
 
     /// Take what a process wrote. It is in the file after the next [`JsonFile::flush`], all but an
@@ -156,13 +181,30 @@ struct Target {
     size_bytes: u64,
     order: Order,
     rotation: Rotation,
+    attrs: BTreeMap<String, String>,
     /// `"attrs":{…},` or nothing.
-    attrs: Vec<u8>,
+    attrs_member: Vec<u8>,
     buffer: Vec<u8>,
     ending: Ending,
+    /// Of the last record, should there be one.
+    last_ns: Option<i64>,
     failure: Option<io::Error>,
     written_bytes: u64,
     lost_bytes: u64,
+    /// Those of the lost ones of which the log does not tell yet.
+    untold_bytes: u64,
+    compression: Compression,
+    /// The time of the last record of the file that was rotated last.
+    rotated_ns: Option<i64>,
+}
+
+/// How it is with the file that was rotated last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compression {
+    Unwanted,
+    Idle,
+    Due,
+    Running,
 }
 
 /// What stands behind the text of a record: the lines of one read have it in common.
@@ -189,18 +231,30 @@ impl Ending {
 impl Target {
     fn record(&mut self, stream: Stream, line: &[u8], time_ns: i64) {
         if let Some(max) = self.rotation.max_size_bytes {
-            if self.size_bytes + self.buffer.len() as u64 >= max {
+            let is_full = self.size_bytes + self.buffer.len() as u64 >= max;
+            if is_full && self.may_rotate() {
                 self.write_out();
                 self.rotate();
             }
         }
-        if self.ending.of != Some((stream, time_ns)) {
+        let tells_of_loss = self.untold_bytes > 0 && self.buffer.is_empty();
+        if tells_of_loss || self.ending.of != Some((stream, time_ns)) {
             self.order.note(time_ns, &self.file);
-            self.ending.compose(stream, &self.attrs, time_ns);
+            self.last_ns = Some(time_ns);
+            if tells_of_loss {
+                let mut attrs = self.attrs.clone();
+                attrs.insert(LOST.into(), self.untold_bytes.to_string());
+                self.ending.compose(stream, &attrs_member(&attrs), time_ns);
+            } else {
+                self.ending.compose(stream, &self.attrs_member, time_ns);
+            }
         }
         self.buffer.extend_from_slice(b"{\"log\":\"");
         escape(line, &mut self.buffer);
         self.buffer.extend_from_slice(&self.ending.text);
+        if tells_of_loss {
+            self.ending.of = None;
+        }
         if self.buffer.len() >= BUFFER_BYTES {
             self.write_out();
         }
@@ -210,72 +264,49 @@ impl Target {
         if self.buffer.is_empty() {
             return;
         }
-        if let Err(error) = self.file.write_all(&self.buffer) {
-            self.lost_bytes += self.buffer.len() as u64;
-            self.failure = Some(error);
-            // Half a batch would end in half a record.
-            if let Err(error) = self.file.set_len(self.size_bytes) {
-                self.failure = Some(error);
-            }
-        } else {
-            self.size_bytes += self.buffer.len() as u64;
-            self.written_bytes += self.buffer.len() as u64;
-        }
+        let length = self.buffer.len() as u64;
+        let Err(error) = self.file.write_all(&self.buffer) else {
+            self.size_bytes += length;
+            self.written_bytes += length;
+            self.untold_bytes = 0;
+            self.buffer.clear();
+            return;
+        };
+        self.lost_bytes += length;
+        self.untold_bytes += length;
+        self.failure = Some(error);
         self.buffer.clear();
+        // Half a batch would end in half a record.
+        if let Err(error) = self.file.set_len(self.size_bytes) {
+            self.failure = Some(error);
+        }
+    }
+
+    /// Compressing takes the name of the file that the next rotation would put there.
+    fn may_rotate(&self) -> bool {
+        matches!(self.compression, Compression::Unwanted | Compression::Idle)
     }
 
     /// Begin a new file. Readers that have the old one open find its end there, then the new one by name.
     fn rotate(&mut self) {
-        match self.next_file() {
+        match self.rotation.next_file(&self.path) {
             Ok(file) => {
                 self.order.mark(&file);
                 self.file = file;
                 self.size_bytes = 0;
+                if self.compression == Compression::Idle {
+                    self.compression = Compression::Due;
+                    self.rotated_ns = self.last_ns;
+                }
             }
             // Better a log over its size than none; the next record tries again.
             Err(error) => self.failure = Some(error),
         }
     }
-
-    fn next_file(&self) -> io::Result<File> {
-        for number in (1..self.rotation.max_files).rev() {
-            let newer = if number == 1 {
-                self.path.clone()
-            } else {
-                rotated(&self.path, number - 1)
-            };
-            match std::fs::rename(newer, rotated(&self.path, number)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        if self.rotation.max_files < 2 {
-            // Not truncated: a reader shall be able to tell that it is another file.
-            std::fs::remove_file(&self.path)?;
-        }
-        open(&self.path, true)
-    }
-}
-
-/// The name of the file that was rotated so many times.
-pub(crate) fn rotated(path: &Path, number: u32) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{number}"));
-    PathBuf::from(name)
-}
-
-fn open(path: &Path, new: bool) -> io::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .read(true)
-        .create(true)
-        .create_new(new)
-        .mode(FILE_MODE)
-        .open(path)
 }
 
 /// The time of a log's last whole record.
-fn last_ns(file: &File) -> io::Result<Option<i64>> {
+fn find_last_ns(file: &File) -> io::Result<Option<i64>> {
     let start = tail_offset(file, &mut 1)?;
     // One byte in front: a newline, or the beginning of the file.
     let record = record_after(file, start.saturating_sub(1), file.metadata()?.len())?;

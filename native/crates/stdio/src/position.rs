@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::json_file::rotated;
+use crate::rotation::rotated;
 use crate::since;
 
 /// Blocks in which the end of a log is searched for its last lines.
