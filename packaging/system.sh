@@ -2,7 +2,8 @@
 # Install the Debian packages that building and testing need; say which when we may not.
 #   build    a C compiler and static glibc for the shim, libseccomp for the extension
 #   engine   nftables' library, ps
-#   tests    a static busybox for images, runc as an oracle, the docker CLI, iproute2, bsdtar
+#   tests    a static busybox for images, runc as an oracle, the docker CLI, iproute2, bsdtar,
+#            rsyslogd and journald as receivers of logs
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
@@ -10,7 +11,7 @@ packages=(
   build-essential pkg-config libseccomp-dev python3-venv
   libnftables1 procps
   busybox-static runc crun iproute2 nftables curl netcat-openbsd golang-github-containers-common
-  libarchive-tools bzip2 xz-utils zstd
+  libarchive-tools bzip2 xz-utils zstd rsyslog systemd
 )
 command -v docker >/dev/null || packages+=(docker.io)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unpack_entries: int = UNPACK_ENTRIES
     unpack_ratio: int = UNPACK_RATIO
     unpack_ratio_from_mib: int = UNPACK_RATIO_FROM_MIB
+    # The log driver of containers that name none, and its options.
+    log_driver: str = "json-file"
+    log_opts: dict[str, str] = msgspec.field(default_factory=dict)
     # Where the shim binary is; beside the package when empty.
     shim: str = ""
 
@@ -90,13 +93,30 @@ def load(
     for name in Config.__struct_fields__:
         value = environment.get(f"DRAYMAN_{name.upper()}")
         if value is not None:
-            settings[name] = value.split(",") if name == "hosts" else value
+            settings[name] = _from_text(name, value)
     settings.update({name: value for name, value in command_line.items() if value})
     try:
         # The environment has texts for numbers.
         return msgspec.convert(settings, Config, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidParameter(f"configuration: {error}") from None
+
+
+def _from_text(name: str, text: str) -> Any:
+    match name:
+        case "hosts":
+            return text.split(",")
+        case "log_opts":
+            return pairs(text.split(","))
+    return text
+
+
+def pairs(texts: Sequence[str]) -> dict[str, str]:
+    """``KEY=VALUE`` each. Raises InvalidParameter."""
+    for text in texts:
+        if "=" not in text:
+            raise InvalidParameter(f"log option {text!r} is not KEY=VALUE")
+    return {key: value for key, _, value in (text.partition("=") for text in texts)}
 
 
 def _from_default_file() -> dict[str, Any]:

@@ -98,6 +98,7 @@ class Box:
         open_stdin: bool = False,
         stdin_once: bool = True,
         log: str = "json-file",
+        delivery: dict[str, Any] | None = None,
         memory_bytes: int | None = None,
         console_size: tuple[int, int] | None = None,
     ) -> None:
@@ -135,11 +136,16 @@ class Box:
                 "detach_keys": "ctrl-p,ctrl-q",
             },
             "log": {
-                "driver": log,
-                "path": str(self.log),
-                "max_size_bytes": None,
-                "max_files": 1,
-                "attrs": {},
+                "file": None
+                if log == "none"
+                else {
+                    "path": str(self.log),
+                    "max_size_bytes": None,
+                    "max_files": 1,
+                    "compress": False,
+                    "attrs": {},
+                },
+                "delivery": delivery,
             },
             "cgroup": place.layout,
             "stop_grace": None,

@@ -13,9 +13,11 @@ import click
 import uvloop
 
 from drayman.api.listeners import Listener, listen
-from drayman.config import DEFAULT_FILE, DEFAULT_HOST, LOG_LEVELS, Config, load
+from drayman.config import DEFAULT_FILE, DEFAULT_HOST, LOG_LEVELS, Config, load, pairs
+from drayman.engine import log_drivers
 from drayman.engine.engine import Engine
 from drayman.errors import System
+from drayman.model.container import LogConfig
 from drayman.server import serve as serve_api
 
 log = logging.getLogger("drayman")
@@ -67,6 +69,18 @@ NICENESS = -10
     metavar="NAME",
     help=f"Interface of the default network, made when missing. Default: {DEFAULTS.bridge}",
 )
+@click.option(
+    "--log-driver",
+    metavar="NAME",
+    help=f"The log driver of containers that name none. Default: {DEFAULTS.log_driver}",
+)
+@click.option(
+    "--log-opt",
+    "log_opts",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of it, for containers that do not set it. May be given several times.",
+)
 @click.option("--subnet", metavar="CIDR", help="Its range. Default: one that is free.")
 @click.option(
     "--unpack-entries",
@@ -89,7 +103,9 @@ NICENESS = -10
     help="Beyond what size that counts: less harms nobody."
     f" Default: {DEFAULTS.unpack_ratio_from_mib}",
 )
-def serve(file: Path | None, hosts: tuple[str, ...], **settings: Any) -> None:
+def serve(
+    file: Path | None, hosts: tuple[str, ...], log_opts: tuple[str, ...], **settings: Any
+) -> None:
     """Run the engine until SIGTERM or Ctrl-C.
 
     It takes root; `drayman check` tells what else. Options win over the environment
@@ -102,7 +118,9 @@ def serve(file: Path | None, hosts: tuple[str, ...], **settings: Any) -> None:
       drayman serve -H unix:///run/docker.sock --root /srv/drayman
       drayman serve -H tcp://127.0.0.1:2375 --log-level debug
     """
-    config = load(file, hosts=list(hosts), **settings)
+    settings |= {"hosts": list(hosts), "log_opts": pairs(log_opts)}
+    config = load(file, **settings)
+    log_drivers.check(LogConfig(type=config.log_driver, config=config.log_opts))
     if os.geteuid() != 0:
         raise System("containers need root: run it again with sudo")
     logging.basicConfig(
@@ -112,7 +130,7 @@ def serve(file: Path | None, hosts: tuple[str, ...], **settings: Any) -> None:
     logging.getLogger("uvicorn").setLevel("WARNING")
 
     def reload() -> None:
-        again = load(file, hosts=list(hosts), **settings)
+        again = load(file, **settings)
         logging.getLogger().setLevel(again.log_level.upper())
         log.info("settings read again: the log level counts at once, the rest at the next start")
 

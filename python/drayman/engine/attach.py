@@ -12,6 +12,7 @@ from drayman.engine.context import Context
 from drayman.engine.detach_keys import checked
 from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import follow
+from drayman.engine.log_settings import log_path
 from drayman.engine.logs import Logs
 from drayman.engine.pending import Pending
 from drayman.engine.replies import head_is_read
@@ -87,7 +88,7 @@ class Attaching:
         await pending.greet()
         await head_is_read(pending.fd)
         until_ns = time.time_ns()
-        if entry.record.host_config.log_config.type != "none":
+        if log_path(entry.record, self._context.paths.container(entry.id)) is not None:
             options = pending.options
             wanted = LogOptions(
                 stdout=options.stdout,

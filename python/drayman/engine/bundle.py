@@ -10,17 +10,12 @@ import orjson
 
 from drayman.engine.context import Context
 from drayman.engine.detach_keys import DEFAULT
-from drayman.engine.sizes_in_words import parse_size
-from drayman.errors import InvalidParameter
-from drayman.model.container import Container, LogConfig
+from drayman.engine.log_settings import log_settings
+from drayman.model.container import Container
 from drayman.runtime import messages
 
 # What native/crates/shim/src/messages.json describes.
 SHIM_VERSION = 1
-# What Docker's json-file driver takes; compression and tags are accepted and left alone.
-_LOG_OPTIONS = frozenset(
-    ("max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag")
-)
 
 
 def write(
@@ -60,47 +55,7 @@ def shim_settings(context: Context, record: Container, seccomp: Path | None) -> 
             "console_size": messages.window(host_config.console_size),
             "detach_keys": DEFAULT,
         },
-        "log": log_settings(host_config.log_config, record, str(paths.log)),
+        "log": log_settings(record, paths),
         "cgroup": msgspec.to_builtins(context.host.cgroup),
         "stop_grace": None,
     }
-
-
-def log_settings(log: LogConfig, record: Container, path: str) -> dict[str, Any]:
-    """How the shim logs."""
-    options = log.config or {}
-    size = options.get("max-size", "-1")
-    return {
-        "driver": log.type,
-        "path": path,
-        "max_size_bytes": None if size == "-1" else parse_size(size),
-        "max_files": int(options.get("max-file", "1")),
-        "attrs": _attributes(options, record),
-    }
-
-
-def check_log(log: LogConfig) -> None:
-    """Raise InvalidParameter for a driver or an option that is not known."""
-    if log.type not in ("", "json-file", "none"):
-        raise InvalidParameter(f"logger: no log driver named '{log.type}' is registered")
-    for option, value in (log.config or {}).items():
-        if option not in _LOG_OPTIONS:
-            raise InvalidParameter(f"unknown log opt '{option}' for json-file log driver")
-        if option == "max-size" and value != "-1":
-            parse_size(value)
-        if option == "max-file" and not (value.isdecimal() and int(value) > 0):
-            raise InvalidParameter("max-file cannot be less than 1")
-
-
-def _attributes(options: dict[str, str], record: Container) -> dict[str, str]:
-    """Labels and variables that the log is to carry with every record."""
-    found: dict[str, str] = {}
-    labels = record.config.labels or {}
-    for key in filter(None, options.get("labels", "").split(",")):
-        if key in labels:
-            found[key] = labels[key]
-    variables = dict(entry.split("=", 1) for entry in record.config.env or () if "=" in entry)
-    for key in filter(None, options.get("env", "").split(",")):
-        if key in variables:
-            found[key] = variables[key]
-    return found

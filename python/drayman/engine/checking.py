@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from drayman.engine import bundle
+from drayman.engine import log_drivers
 from drayman.engine.host_defaults import RUNTIME
 from drayman.errors import InvalidParameter
 from drayman.model.container import ContainerConfig, HealthConfig, HostConfig, RestartPolicy
@@ -27,7 +27,7 @@ def check(config: ContainerConfig, host_config: HostConfig) -> None:
         signals.parse(config.stop_signal)
     if config.healthcheck is not None:
         _check_health(config.healthcheck)
-    bundle.check_log(host_config.log_config)
+    log_drivers.check(host_config.log_config)
     ports.check_exposed(config.exposed_ports or ())
     ports.parse(host_config.port_bindings or {})
     _check_kinds(host_config)

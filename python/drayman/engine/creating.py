@@ -8,13 +8,19 @@ import time
 
 from msgspec.structs import replace
 
-from drayman.engine import checking, host_defaults, naming
+from drayman.engine import checking, host_defaults, log_drivers, naming
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.merging import merge
 from drayman.engine.mounting import Mounting
 from drayman.errors import DraymanError, NotFound
-from drayman.model.container import Container, ContainerConfig, HostConfig, NetworkingConfig
+from drayman.model.container import (
+    Container,
+    ContainerConfig,
+    HostConfig,
+    LogConfig,
+    NetworkingConfig,
+)
 from drayman.model.image import Image
 from drayman.model.mount import MountPoint
 from drayman.runtime import validation
@@ -41,6 +47,7 @@ class Creating:
         image = self._context.images.get(config.image)
         _check_platform(image, platform)
         config = merge(config, image.config)
+        host_config = replace(host_config, log_config=self._log_config(host_config))
         checking.check(config, host_config)
         validation.validate_config(config)
         warnings = validation.validate(host_config, self._context.host)
@@ -76,6 +83,11 @@ class Creating:
         self._context.containers.add(record)
         self._context.announce.container(record, "create")
         return container_id, warnings
+
+    def _log_config(self, host_config: HostConfig) -> LogConfig:
+        engine = self._context.config
+        own = LogConfig(type=engine.log_driver, config=engine.log_opts)
+        return log_drivers.with_defaults(host_config.log_config, own)
 
     def _reserve(self, name: str | None, container_id: str) -> str:
         taken = self._context.containers.names

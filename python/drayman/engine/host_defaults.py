@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from drayman.model.container import HostConfig, LogConfig, PortMap
+from drayman.model.container import HostConfig, PortMap
 from drayman.model.network import PortBinding
 from drayman.runtime import resources, spec
 from drayman.runtime.host import Host
@@ -14,12 +14,10 @@ RUNTIME = "drayman"
 
 def fill(asked: HostConfig, host: Host) -> HostConfig:
     """The configuration that the container is made with, and that inspect shows."""
-    log = asked.log_config
     return replace(
         resources.defaults(asked, host),
         network_mode="bridge" if asked.network_mode in ("", "default") else asked.network_mode,
         restart_policy=replace(asked.restart_policy, name=asked.restart_policy.name or "no"),
-        log_config=LogConfig(type=log.type or "json-file", config=log.config or {}),
         runtime=asked.runtime or RUNTIME,
         masked_paths=asked.masked_paths if asked.privileged else spec.masked_paths(asked, host),
         readonly_paths=asked.readonly_paths if asked.privileged else spec.readonly_paths(asked),

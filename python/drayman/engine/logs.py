@@ -17,6 +17,7 @@ from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import follow
+from drayman.engine.log_settings import log_path
 from drayman.engine.replies import tell
 from drayman.errors import Conflict, InvalidParameter, Unimplemented
 from drayman.runtime.messages import Follow
@@ -40,7 +41,7 @@ class Logs:
             raise InvalidParameter("must specify at least one of 'stdout' or 'stderr'")
         entry = self._context.containers.find(name)
         follow(entry.record, "logs")
-        if entry.record.host_config.log_config.type != "json-file":
+        if log_path(entry.record, self._context.paths.container(entry.id)) is None:
             raise Unimplemented("configured logging driver does not support reading")
         return self.download(entry, options)
 
@@ -120,7 +121,7 @@ class LogDownload:
                 one.cancel()
 
     def _reader(self, chunked: bool) -> LogReader:
-        path = self._context.paths.container(self._entry.id).log
+        path = log_path(self._entry.record, self._context.paths.container(self._entry.id))
         wanted = _wanted(self._entry, self._options, chunked)
         if self._messages:
             wanted |= {"framed": False, "messages": self._messages}

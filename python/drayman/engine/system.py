@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drayman import __version__
+from drayman.engine import log_drivers
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.spans import rfc3339
@@ -22,7 +23,7 @@ PLUGINS: dict[str, Any] = {
     "Volume": ["local"],
     "Network": ["bridge", "host", "null"],
     "Authorization": None,
-    "Log": ["json-file"],
+    "Log": log_drivers.NAMES,
 }
 _OS_RELEASE = Path("/etc/os-release")
 
@@ -63,7 +64,7 @@ class System:
             "NFd": len(os.listdir("/proc/self/fd")),
             "NGoroutines": 0,
             "SystemTime": rfc3339(time.time_ns()),
-            "LoggingDriver": "json-file",
+            "LoggingDriver": context.config.log_driver,
             "CgroupDriver": "cgroupfs",
             "CgroupVersion": "2" if host.cgroup.mode == "v2" else "1",
             "NEventsListener": 0,

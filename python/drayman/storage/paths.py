@@ -167,6 +167,16 @@ class ContainerPaths:
         return self.logs / f"{self.container_id}-json.log"
 
     @property
+    def local_log(self) -> Path:
+        """The log of Docker's `local` driver, which is the engine's own affair."""
+        return self.logs / "container.log"
+
+    @property
+    def cached_log(self) -> Path:
+        """What is kept of a log that is sent away, so that it can be read."""
+        return self.logs / "container-cached.log"
+
+    @property
     def hosts(self) -> Path:
         """Mounted at ``/etc/hosts``."""
         return self.home / "hosts"

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use drayman_executor::{CgroupLayout, RootSource};
+use drayman_logdrivers::Settings;
 use serde::Deserialize;
 
 /// The version of the file and of the messages that this shim speaks.
@@ -36,15 +37,31 @@ pub struct Stdio {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(tag = "driver", rename_all = "kebab-case")]
-pub enum Log {
-    None,
-    JsonFile {
-        path: PathBuf,
-        max_size_bytes: Option<u64>,
-        max_files: u32,
-        attrs: BTreeMap<String, String>,
-    },
+pub struct Log {
+    /// What `docker logs` reads: of some drivers a copy of what they send away, of some nothing.
+    pub file: Option<LogFile>,
+    pub delivery: Option<Delivery>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct LogFile {
+    pub path: PathBuf,
+    pub max_size_bytes: Option<u64>,
+    pub max_files: u32,
+    pub compress: bool,
+    pub attrs: BTreeMap<String, String>,
+}
+
+/// Where records are sent, by a process of its own.
+#[derive(Debug, Deserialize)]
+pub struct Delivery {
+    pub receiver: Settings,
+    /// For what is told of it, and in the names of long lines.
+    pub container_id: String,
+    /// Records of so many bytes may wait for the receiver.
+    pub queue_bytes: usize,
+    /// What finds no room is lost, and holds nothing up: `mode=non-blocking`.
+    pub may_lose: bool,
 }
 
 impl Config {

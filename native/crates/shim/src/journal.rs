@@ -1,16 +1,27 @@
-//! The container's log, should it have one, and what happened to it.
+//! The container's log, should it have one: a file, a process that sends it away, or both.
 
 use std::io;
+use std::path::Path;
+use std::time::Instant;
 
 use drayman_stdio::{JsonFile, Rotation, Stream};
 
-use crate::config::Log;
+use crate::compressor::Compressor;
+use crate::config::{Log, LogFile};
+use crate::delivery::{Delivery, Said};
+use crate::pipes::PIPE_BYTES;
+use crate::poll::Poller;
+
+/// More than both pipes of a container hold.
+const LAST_BYTES: usize = 3 * PIPE_BYTES;
 
 #[derive(Debug)]
 pub struct Journal {
     file: Option<JsonFile>,
-    /// Its failing was told.
-    failed: bool,
+    delivery: Option<Delivery>,
+    compressor: Option<Compressor>,
+    /// What had been written when it was told that no more could be.
+    failing_since_bytes: Option<u64>,
     /// How much was written when `grew` was asked the last time.
     told_bytes: u64,
 }
@@ -18,46 +29,108 @@ pub struct Journal {
 impl Journal {
     /// The error names the file.
     pub fn open(log: &Log) -> Result<Self, String> {
-        let file = match log {
-            Log::None => None,
-            Log::JsonFile {
-                path,
-                max_size_bytes,
-                max_files,
-                attrs,
-            } => {
-                let rotation = Rotation {
-                    max_size_bytes: *max_size_bytes,
-                    max_files: *max_files,
-                };
-                let failed = |error: io::Error| format!("{}: {error}", path.display());
-                Some(JsonFile::open(path, rotation, attrs).map_err(failed)?)
-            }
-        };
         Ok(Self {
-            file,
-            failed: false,
+            file: log.file.as_ref().map(open_file).transpose()?,
+            delivery: None,
+            compressor: None,
+            failing_since_bytes: None,
             told_bytes: 0,
         })
     }
 
-    pub fn file(&mut self) -> Option<&mut JsonFile> {
-        self.file.as_mut()
+    /// Begin to send it away, by a process that reads the bundle; it is heard by [`Journal::hear`].
+    pub fn deliver(&mut self, bundle: &Path, poller: &Poller) -> io::Result<()> {
+        self.delivery = Some(Delivery::start(bundle, poller)?);
+        Ok(())
     }
 
-    /// Write what a batch of events brought.
-    pub fn flush(&mut self) {
-        let Some(Err(error)) = self.file.as_mut().map(JsonFile::flush) else {
-            return;
-        };
-        // Once: a full disk is not helped by a message for each batch.
-        if !std::mem::replace(&mut self.failed, true) {
-            eprintln!("drayman-shim: log: {error}");
+    /// What the process that sends it away has to say.
+    pub fn hear(&mut self, poller: &Poller) -> Option<Said> {
+        let delivery = self.delivery.as_mut()?;
+        Some(delivery.hear(poller))
+    }
+
+    /// Whether anybody takes what the container writes.
+    pub fn is_kept(&self) -> bool {
+        self.file.is_some() || self.delivery.is_some()
+    }
+
+    /// Take what the container wrote.
+    pub fn push(&mut self, stream: Stream, read: &[u8], now_ns: i64) {
+        if let Some(file) = &mut self.file {
+            file.push(stream, read, now_ns);
+        }
+        if let Some(delivery) = &mut self.delivery {
+            delivery.push(stream, read, now_ns);
         }
     }
 
-    /// The container ended: write the lines that it did not end.
-    pub fn finish(&mut self, now_ns: i64) {
+    /// Whether more has to wait for the receiver to take what came before. Of a container that has
+    /// ended, all that its pipes can hold is taken first.
+    pub fn is_behind(&self, ended: bool) -> bool {
+        let limit = if ended { LAST_BYTES } else { 0 };
+        let delivery = self.delivery.as_ref();
+        delivery.is_some_and(|delivery| delivery.waiting_bytes() > limit)
+    }
+
+    /// Write what a batch of events brought.
+    pub fn flush(&mut self, poller: &Poller) {
+        if let Some(delivery) = &mut self.delivery {
+            delivery.settle(poller);
+        }
+        let Some(file) = &mut self.file else { return };
+        match file.flush() {
+            // Once: a full disk is not helped by a message for each batch.
+            Err(error) if self.failing_since_bytes.is_none() => {
+                self.failing_since_bytes = Some(file.written_bytes());
+                eprintln!("drayman-shim: log: {error}; what comes is lost until it can be written");
+            }
+            Ok(()) => {
+                let written_bytes = file.written_bytes();
+                let since = &mut self.failing_since_bytes;
+                if since.take_if(|since| written_bytes > *since).is_some() {
+                    let lost_bytes = file.lost_bytes();
+                    eprintln!("drayman-shim: log: written again; {lost_bytes} bytes were lost");
+                }
+            }
+            Err(_) => {}
+        }
+        self.compress(poller);
+    }
+
+    fn compress(&mut self, poller: &Poller) {
+        let Some(file) = &mut self.file else { return };
+        let Some((path, last_time)) = file.take_rotated() else {
+            return;
+        };
+        match Compressor::start(&path, &last_time, poller) {
+            Ok(compressor) => self.compressor = Some(compressor),
+            Err(error) => {
+                eprintln!("drayman-shim: compress {}: {error}", path.display());
+                file.compressed();
+            }
+        }
+    }
+
+    /// A rotated file is compressed now.
+    pub fn compressed(&mut self, poller: &Poller) {
+        if let Some(compressor) = self.compressor.take() {
+            compressor.end(poller);
+        }
+        if let Some(file) = &mut self.file {
+            file.compressed();
+        }
+    }
+
+    pub fn is_compressing(&self) -> bool {
+        self.compressor.is_some()
+    }
+
+    /// The container ended: write the lines that it did not end, and have everything sent.
+    pub fn finish(&mut self, now_ns: i64, poller: &Poller) {
+        if let Some(delivery) = &mut self.delivery {
+            delivery.end(poller);
+        }
         let Some(file) = &mut self.file else { return };
         if let Err(error) = file.finish(now_ns) {
             eprintln!("drayman-shim: log: {error}");
@@ -65,6 +138,17 @@ impl Journal {
         if file.lost_bytes() > 0 {
             eprintln!("drayman-shim: log: lost {} bytes", file.lost_bytes());
         }
+        self.compress(poller);
+    }
+
+    /// Whether everything was sent, or is waited for no more.
+    pub fn is_delivered(&self, now: Instant) -> bool {
+        self.delivery.as_ref().is_none_or(|one| one.is_over(now))
+    }
+
+    /// When [`Journal::is_delivered`] is true at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.delivery.as_ref().and_then(Delivery::deadline)
     }
 
     /// Whether something was written since this was asked the last time.
@@ -84,9 +168,36 @@ impl Journal {
         if let Some(file) = &mut self.file {
             file.trim();
         }
+        if let Some(delivery) = &mut self.delivery {
+            delivery.trim();
+        }
     }
 
-    pub fn close(&mut self) {
+    pub fn close(&mut self, poller: &Poller) {
         self.file = None;
+        if let Some(compressor) = self.compressor.take() {
+            compressor.end(poller);
+        }
+        if let Some(mut delivery) = self.delivery.take() {
+            delivery.close(poller);
+            if delivery.lost_bytes() > 0 {
+                let lost = delivery.lost_bytes();
+                eprintln!("drayman-shim: log: {lost} bytes found nobody to send them");
+            }
+        }
     }
+}
+
+fn open_file(file: &LogFile) -> Result<JsonFile, String> {
+    let rotation = Rotation {
+        max_size_bytes: file.max_size_bytes,
+        max_files: file.max_files,
+    };
+    let opened = JsonFile::open(&file.path, rotation, &file.attrs);
+    let opened = opened.map_err(|error| format!("{}: {error}", file.path.display()))?;
+    Ok(if file.compress {
+        opened.compressing()
+    } else {
+        opened
+    })
 }

@@ -28,6 +28,12 @@ pub enum Token {
     Lifeline(u32),
     /// A client that reads the log as it grows.
     Follower(u32),
+    /// The pipe to the process that sends the log away.
+    Delivery,
+    /// What that process says.
+    Answers,
+    /// The end of one that compresses a file of the log.
+    Compressor,
 }
 
 /// Sessions and clients are numbered in 30 bits each, upwards: an event of one that is gone meets nobody.
@@ -47,6 +53,9 @@ impl Token {
             Self::Waiter(number) => (7, 0, number),
             Self::Lifeline(number) => (8, 0, number),
             Self::Follower(number) => (9, 0, number),
+            Self::Delivery => (10, 0, 0),
+            Self::Answers => (11, 0, 0),
+            Self::Compressor => (12, 0, 0),
         };
         kind << (2 * NUMBER_BITS) | u64::from(session) << NUMBER_BITS | u64::from(client)
     }
@@ -65,7 +74,10 @@ impl Token {
             6 => Self::Client(session, client),
             7 => Self::Waiter(client),
             8 => Self::Lifeline(client),
-            _ => Self::Follower(client),
+            9 => Self::Follower(client),
+            10 => Self::Delivery,
+            11 => Self::Answers,
+            _ => Self::Compressor,
         }
     }
 }
@@ -154,6 +166,9 @@ mod tests {
             Token::Waiter(3),
             Token::Lifeline(most),
             Token::Follower(4),
+            Token::Delivery,
+            Token::Answers,
+            Token::Compressor,
         ] {
             assert_eq!(Token::unpack(token.pack()), token);
         }

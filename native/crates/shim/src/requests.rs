@@ -8,7 +8,7 @@ use drayman_executor::{Container, StartError, Started, StdioPlan};
 use drayman_stdio::{now_ns, LogReader, Selection};
 use rustix::termios::{tcsetwinsize, Winsize};
 
-use crate::config::{Config, Log, VERSION};
+use crate::config::{Config, LogFile, VERSION};
 use crate::followers::Follower;
 use crate::form::Form;
 use crate::messages::{
@@ -24,7 +24,7 @@ use crate::shim::{Shim, INIT};
 use crate::waits::tell;
 
 /// The exit code when a container or exec failed for a reason of the host's.
-const HOST_FAILED: i32 = 128;
+pub const HOST_FAILED: i32 = 128;
 
 impl Shim {
     /// Do what a message asks, and answer it.
@@ -33,13 +33,14 @@ impl Shim {
             Ok(request) => request,
             Err((id, refusal)) => return self.send(connection, reply(id, &Err(refusal))),
         };
-        let starts = request.ask == Ask::Start {} && self.state == State::Created;
-        let answer = self.answer(request.ask, descriptors);
-        let failed = starts && answer.is_err();
-        self.send(connection, reply(Some(request.id), &answer));
-        if failed {
-            self.leave();
+        if request.ask == (Ask::Start {}) && self.waits_for_receiver(connection, request.id) {
+            return;
         }
+        if request.ask == (Ask::Start {}) && self.state == State::Created {
+            return self.start_for(connection, request.id);
+        }
+        let answer = self.answer(request.ask, descriptors);
+        self.send(connection, reply(Some(request.id), &answer));
     }
 
     pub fn refuse_too_long(&mut self, connection: u32) {
@@ -47,7 +48,7 @@ impl Shim {
         self.send(connection, reply(None, &Err(Refusal::invalid(text))));
     }
 
-    fn answer(&mut self, ask: Ask, descriptors: Vec<OwnedFd>) -> Result<Answer, Refusal> {
+    pub fn answer(&mut self, ask: Ask, descriptors: Vec<OwnedFd>) -> Result<Answer, Refusal> {
         match ask {
             Ask::Hello {} => Ok(Answer::Hello {
                 version: VERSION,
@@ -162,7 +163,7 @@ impl Shim {
         selection: Selection,
         form: drayman_stdio::Form,
     ) -> Result<Option<LogReader>, Refusal> {
-        let Log::JsonFile { path, .. } = &self.config.log else {
+        let Some(LogFile { path, .. }) = &self.config.log.file else {
             return Ok(None);
         };
         let reader = LogReader::open(path, selection, form);

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use drayman_stdio::{now_ns, DetachKeys, JsonFile, LogReader, Stream, OUTBOX_BYTES};
+use drayman_stdio::{now_ns, DetachKeys, LogReader, Stream, OUTBOX_BYTES};
 use rustix::event::epoll::EventFlags;
 
 use crate::client::{Client, UNSEEN_BYTES_MIN};
+use crate::journal::Journal;
 use crate::messages::{Attachment, Refusal};
 use crate::output::Output;
 use crate::pipes::{Ours, PIPE_BYTES};
@@ -49,6 +50,8 @@ pub struct Session {
     held_up: bool,
     /// Nobody but one client is interested in the output.
     is_spliced: bool,
+    /// So is who the log is sent to.
+    log_is_behind: bool,
     pub process: Option<Process>,
     drain_until: Option<Instant>,
     /// Clients that typed the detach keys.
@@ -85,6 +88,7 @@ impl Session {
             next_client: 0,
             held_up: false,
             is_spliced: false,
+            log_is_behind: false,
             process: None,
             drain_until: None,
             detached: Vec::new(),
@@ -144,7 +148,7 @@ impl Session {
     }
 
     /// The process ended: read what is left in its pipes.
-    pub fn drain(&mut self, shared: &mut Shared<'_>, mut log: Option<&mut JsonFile>) {
+    pub fn drain(&mut self, shared: &mut Shared<'_>, mut log: Option<&mut Journal>) {
         self.stdin.close();
         self.drain_until = Some(shared.now + DRAIN_WAIT);
         for stream in [Stream::Stdout, Stream::Stderr] {
@@ -212,7 +216,7 @@ impl Session {
         &mut self,
         stream: Stream,
         shared: &mut Shared<'_>,
-        log: Option<&mut JsonFile>,
+        log: Option<&mut Journal>,
     ) {
         self.read(stream, shared, log);
         self.hear_the_gone(shared);
@@ -236,6 +240,13 @@ impl Session {
     /// Whether a client can be told more of the past at once.
     pub fn is_behind(&self) -> bool {
         self.clients.values().any(Client::is_behind)
+    }
+
+    /// The log has caught up.
+    pub fn go_on(&mut self, shared: &mut Shared<'_>) {
+        if std::mem::take(&mut self.log_is_behind) {
+            self.settle(shared);
+        }
     }
 
     /// The process can take more input: what waits, then what clients have to say.
@@ -276,7 +287,7 @@ impl Session {
         self.settle(shared);
     }
 
-    fn read(&mut self, stream: Stream, shared: &mut Shared<'_>, mut log: Option<&mut JsonFile>) {
+    fn read(&mut self, stream: Stream, shared: &mut Shared<'_>, mut log: Option<&mut Journal>) {
         self.is_spliced = log.is_none() && self.may_splice();
         let mut rounds = 0;
         while self.is_spliced && rounds < READS_IN_A_ROW && self.splice(stream) {
@@ -309,7 +320,8 @@ impl Session {
             left_bytes = left_bytes.saturating_sub(count);
             // A pipe that gave less than asked for is empty now; of one that ends we want the end.
             let empty = count == 0 || (count < READ_BYTES && !ended);
-            if empty || left_bytes == 0 {
+            self.log_is_behind = log.as_ref().is_some_and(|log| log.is_behind(ended));
+            if empty || left_bytes == 0 || self.log_is_behind {
                 return;
             }
         }
@@ -334,10 +346,11 @@ impl Session {
             None => OUTBOX_BYTES,
         };
         self.held_up = furthest >= limit || self.is_in_debt();
+        let held_up = self.held_up || self.log_is_behind;
         self.stdout
-            .settle(shared.poller, Token::Stdout(self.number), self.held_up);
+            .settle(shared.poller, Token::Stdout(self.number), held_up);
         self.stderr
-            .settle(shared.poller, Token::Stderr(self.number), self.held_up);
+            .settle(shared.poller, Token::Stderr(self.number), held_up);
         self.stdin.settle(shared.poller, Token::Stdin(self.number));
         let stdin_ready = self.stdin.is_ready();
         for (number, client) in &mut self.clients {

@@ -17,7 +17,7 @@ use crate::execs::Execs;
 use crate::followers::Followers;
 use crate::journal::Journal;
 use crate::kernel::trim_memory;
-use crate::messages::{encode, Event, ExitRecord, State};
+use crate::messages::{Event, State};
 use crate::open_files::OpenFiles;
 use crate::poll::{Poller, Token};
 use crate::process::Exit;
@@ -28,8 +28,6 @@ use crate::waits::Waits;
 pub const INIT: u32 = 0;
 /// After so long without an event the shim gives back its buffers.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
-/// How long execs that were killed with the container may take to end.
-const KILL_WAIT: Duration = Duration::from_secs(2);
 
 /// What sessions borrow.
 pub struct Core {
@@ -60,10 +58,14 @@ pub struct Shim {
     pub container: Option<Container>,
     pub started_at_ns: i64,
     pub open_files: OpenFiles,
-    log: Journal,
+    pub log: Journal,
+    /// Who asked for the start that waits for the log's receiver, and the number of the request.
+    pub starting: Option<(u32, u64)>,
+    /// How the container ended, while its log is still being sent away.
+    pub ending: Option<(Exit, i64)>,
     daemons: Daemons,
     /// Until when the container's remains are waited for.
-    clear_until: Option<Instant>,
+    pub clear_until: Option<Instant>,
 }
 
 impl Shim {
@@ -99,6 +101,8 @@ impl Shim {
             started_at_ns: 0,
             open_files: OpenFiles::raise(),
             log,
+            starting: None,
+            ending: None,
             daemons,
             clear_until: None,
         })
@@ -162,7 +166,7 @@ impl Shim {
                     Stream::Stderr
                 };
                 if let Some(session) = sessions.get_mut(&number) {
-                    let log = log.file().filter(|_| number == INIT);
+                    let log = (number == INIT && log.is_kept()).then_some(log);
                     session.on_output(stream, &mut core.shared(), log);
                 }
             }
@@ -177,6 +181,9 @@ impl Shim {
                 }
             }
             Token::Follower(number) => self.followers.on_client(number, flags),
+            Token::Delivery => self.on_delivery(),
+            Token::Answers => self.on_answer(),
+            Token::Compressor => log.compressed(&core.poller),
             Token::Waiter(number) => self.waits.on_client(number, &core.poller),
             Token::Lifeline(number) => self.waits.on_lifeline(number, &core.poller),
         }
@@ -198,7 +205,7 @@ impl Shim {
 
     /// What follows from a batch of events.
     fn catch_up(&mut self) {
-        self.log.flush();
+        self.log.flush(&self.core.poller);
         let numbers: Vec<u32> = self.sessions.keys().copied().collect();
         for number in numbers {
             self.let_go(number);
@@ -218,13 +225,15 @@ impl Shim {
         for number in drained {
             self.finish(number);
         }
+        self.finish_container(now);
         if self.state == State::Created && self.daemons.are_gone() {
             // Nobody will ever start it.
             self.leave();
         }
+        let is_busy = self.execs.any_running() || self.log.is_compressing();
         if self
             .clear_until
-            .is_some_and(|until| !self.execs.any_running() || until <= now)
+            .is_some_and(|until| !is_busy || until <= now)
         {
             self.leave();
         }
@@ -255,6 +264,7 @@ impl Shim {
             .values()
             .filter_map(Session::deadline)
             .chain(self.clear_until)
+            .chain(self.log.deadline())
             .min()
     }
 
@@ -278,7 +288,7 @@ impl Shim {
         match session.reap(&core.poller) {
             Ok(None) => {}
             Ok(Some(_)) => {
-                let log = log.file().filter(|_| number == INIT);
+                let log = (number == INIT && log.is_kept()).then_some(log);
                 session.drain(&mut core.shared(), log);
                 if number == INIT && !session.is_drained(Instant::now()) {
                     self.kill_all();
@@ -294,7 +304,10 @@ impl Shim {
             return;
         };
         if number == INIT {
-            self.finish_container(exit);
+            let finished_at_ns = now_ns();
+            self.log.finish(finished_at_ns, &self.core.poller);
+            self.ending = Some((exit, finished_at_ns));
+            self.finish_container(Instant::now());
         } else if let Some(name) = self.execs.name(number) {
             let path = self.config.exec_dir.join(format!("{name}.exit"));
             let record = format!("{{\"exit_code\":{}}}", exit.code);
@@ -312,33 +325,7 @@ impl Shim {
         }
     }
 
-    fn finish_container(&mut self, exit: Exit) {
-        let finished_at_ns = now_ns();
-        self.log.finish(finished_at_ns);
-        let record = ExitRecord {
-            exit_code: exit.code,
-            signal: exit.signal,
-            oom: self.container.as_ref().is_some_and(Container::oom_killed),
-            started_at_ns: self.started_at_ns,
-            finished_at_ns,
-        };
-        if let Err(error) = durable::write(&self.config.exit_file, &encode(&record), true) {
-            eprintln!("drayman-shim: {}: {error}", self.config.exit_file.display());
-        }
-        self.state = State::Stopped;
-        self.broadcast(&Event::Exit {
-            exit_code: exit.code,
-            oom: record.oom,
-            finished_at_ns,
-        });
-        self.waits.exited(exit.code, &self.core.poller);
-        if self.execs.any_running() {
-            self.kill_all();
-        }
-        self.clear_until = Some(Instant::now() + KILL_WAIT);
-    }
-
-    fn kill_all(&self) {
+    pub fn kill_all(&self) {
         if let Some(container) = &self.container {
             if let Err(error) = container.signal_all(libc::SIGKILL) {
                 eprintln!("drayman-shim: {error}");
@@ -363,7 +350,7 @@ impl Shim {
             eprintln!("drayman-shim: {}: {error}", self.config.socket.display());
         }
         self.waits.close(&self.core.poller);
-        self.log.close();
+        self.log.close(&self.core.poller);
     }
 
     fn on_connection(&mut self, number: u32, flags: EventFlags) {
@@ -381,7 +368,7 @@ impl Shim {
         self.daemons.send(number, message, &self.core.poller);
     }
 
-    fn broadcast(&mut self, event: &Event) {
+    pub fn broadcast(&mut self, event: &Event) {
         self.daemons.send_all(&event.encode(), &self.core.poller);
     }
 }

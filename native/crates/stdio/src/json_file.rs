@@ -237,7 +237,7 @@ impl Target {
                 self.rotate();
             }
         }
-        let tells_of_loss = self.untold_bytes > 0 && self.buffer.is_empty();
+        let tells_of_loss = self.untold_bytes > 0 && self.buffer.len() <= 1;
         if tells_of_loss || self.ending.of != Some((stream, time_ns)) {
             self.order.note(time_ns, &self.file);
             self.last_ns = Some(time_ns);
@@ -279,6 +279,7 @@ impl Target {
         // Half a batch would end in half a record.
         if let Err(error) = self.file.set_len(self.size_bytes) {
             self.failure = Some(error);
+            self.buffer.push(b'\n');
         }
     }
 

@@ -1,0 +1,76 @@
+"""A disk without room for the log: the container goes on, the loss is told, the log resumes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.engine.engines import EngineServer, until
+
+LINE = "0123456789012345678901234567890"
+
+
+@pytest.fixture
+def container(engine_server: EngineServer) -> Iterator[str]:
+    """One whose log has a file system of 128 KiB to itself; each line it reads, it writes 2000."""
+    container = engine_server.create(
+        "sh", "-c", f"while read x; do yes {LINE} | head -n 2000; echo $x; done", OpenStdin=True
+    )
+    place = log_directory(engine_server, container)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "log", place], check=True)
+    try:
+        assert engine_server.api("POST", f"/containers/{container}/start")[0] == 204
+        yield container
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def log_directory(engine: EngineServer, container: str) -> Path:
+    return engine.root / "containers" / container / "log"
+
+
+def test_a_log_that_finds_no_room(engine_server: EngineServer, container: str) -> None:
+    place = log_directory(engine_server, container)
+    connection, _ = engine_server.hijack(
+        f"/containers/{container}/attach?stream=1&stdin=1&stdout=1"
+    )
+    read = connection.makefile("rb")
+    with connection:
+
+        def say(text: str) -> None:
+            """And wait until the container has answered, all of which an attached client gets."""
+            connection.sendall(f"{text}\n".encode())
+            while not read.readline().endswith(f"{text}\n".encode()):
+                pass
+
+        for round_ in range(3):
+            say(f"round {round_}")
+        told = lambda: engine_server.log.read_text()  # noqa: E731
+        until(lambda: "No space left on device" in told(), told)
+        assert engine_server.state(container)["Running"]
+        read_back = engine_server.docker("logs", container).stdout
+        assert set(read_back.splitlines()[:-1]) <= {
+            LINE.encode(),
+            *(b"round %d" % k for k in range(3)),
+        }
+        subprocess.run(["mount", "-o", "remount,size=8m", place], check=True)
+        say("after")
+        until(lambda: "written again" in told(), told)
+    assert engine_server.docker("logs", "-n", "1", container).stdout == b"after\n"
+    text = (place / f"{container}-json.log").read_bytes()
+    assert text.endswith(b"\n")
+    records = [json.loads(line) for line in text.splitlines()]
+    marks = [record["attrs"] for record in records if "attrs" in record]
+    # What came before and what did not, is all that was written.
+    kept_bytes = sum(len(record) + 1 for record in text.splitlines())
+    # Small batches found room between large ones.
+    lost_bytes = sum(int(mark["lost_bytes"]) for mark in marks)
+    whole_bytes = 4 * 2000 * len(json.dumps(records[0], separators=(",", ":")))
+    assert abs(kept_bytes + lost_bytes - whole_bytes) < whole_bytes / 20
+    assert int(re.findall(r"(\d+) bytes were lost", told())[-1]) == lost_bytes
+    details = engine_server.docker("logs", "--details", container).stdout
+    assert f"lost_bytes={marks[-1]['lost_bytes']} ".encode() in details
