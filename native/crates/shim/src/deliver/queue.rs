@@ -8,12 +8,15 @@ use drayman_logdrivers::Record;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 
 use crate::config::Delivery;
+use crate::kernel::trim_memory;
 
 /// What a record takes beside its text.
-const RECORD_BYTES: usize = 64;
+const RECORD_BYTES: usize = 128;
 /// How long what is queued when the container ends may take to be delivered: as long as Docker
 /// gives its loggers.
 const FINISH_WAIT: Duration = Duration::from_secs(10);
+/// After so long without a record the memory of those before is given back.
+const IDLE_WAIT: Duration = Duration::from_millis(500);
 /// How often one that waits for room looks whether the container has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -96,6 +99,7 @@ impl Queue {
     /// waits any more and not before `tell_at`.
     pub fn take(&self, tell_at: Instant) -> Taken {
         let mut state = self.state();
+        let mut rested = false;
         loop {
             if let Some(record) = state.records.pop_front() {
                 state.bytes -= record.line.len() + RECORD_BYTES;
@@ -106,17 +110,24 @@ impl Queue {
             if state.ended {
                 return Taken::End;
             }
-            if state.lost == 0 {
+            if state.lost == 0 && rested {
                 let waited = self.changed.wait(state);
                 state = waited.unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             let left = tell_at.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if state.lost > 0 && left.is_zero() {
                 return Taken::Lost(std::mem::take(&mut state.lost));
             }
+            let left = if state.lost > 0 { left } else { IDLE_WAIT };
             let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let (after, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = after;
+            if waited.timed_out() && state.records.is_empty() {
+                state.records = VecDeque::new();
+                trim_memory();
+                rested = true;
+            }
         }
     }
 
