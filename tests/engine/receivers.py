@@ -19,7 +19,7 @@ class Streams:
     def __init__(self, path: Path | None = None) -> None:
         self._place = str(path) if path else ("127.0.0.1", 0)
         self._family = socket.AF_UNIX if path else socket.AF_INET
-        self.data = b""
+        self.data = bytearray()
         self.connections: list[socket.socket] = []
         self.reads = threading.Event()
         self.reads.set()
@@ -32,7 +32,7 @@ class Streams:
         self._listener = socket.socket(self._family)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Inherited by connections: little is on its way to one that does not read.
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
         self._listener.bind(self._place)
         self._place = self._listener.getsockname()
         self._listener.listen()
@@ -69,7 +69,7 @@ class Streams:
                 data = connection.recv(WHOLE)
                 if not data:
                     break
-                self.data += data
+                self.data.extend(data)
                 if answer := self.answer(data):
                     connection.sendall(answer)
 
@@ -110,4 +110,4 @@ def datagrams(path: Path | None = None) -> Iterator[Datagrams]:
 def wait_for(receiver: Streams, text: bytes) -> bytes:
     """Wait until it was said; all that was said by then."""
     until(lambda: text in receiver.data, lambda: f"{text!r} is not in {receiver.data[-500:]!r}")
-    return receiver.data
+    return bytes(receiver.data)

@@ -115,7 +115,7 @@ def test_fluentd_records(engine_server: EngineServer, tmp_path: Path) -> None:
                 engine_server, SAYS, host_config, Labels={"app": "web"}, Env=["V1=a", "W=b"]
             )
             until(lambda: receiver.data.count(b"container_name") == 2, lambda: str(receiver.data))
-            messages = list(unpacked(receiver.data))
+            messages = list(unpacked(bytes(receiver.data)))
             name = engine_server.api("GET", f"/containers/{container}/json")[1]["Name"]
             records = {message[2]["source"]: message[2] for message in messages}
             assert records["stderr"] == {
@@ -151,7 +151,7 @@ def test_pieces_of_a_line_and_acknowledgements(engine_server: EngineServer) -> N
         options = {"fluentd_request_ack": "true", "fluentd_sub_second_precision": "true"}
         host_config = logging("fluentd", fluentd_address=receiver.address, **options)
         run(engine_server, LONG, host_config)
-        messages = list(unpacked(receiver.data))
+        messages = list(unpacked(bytes(receiver.data)))
     pieces = [message[2] for message in messages]
     assert [piece.get("partial_ordinal") for piece in pieces] == ["1", "2", "3", None]
     assert [piece.get("partial_last") for piece in pieces] == ["false", "false", "true", None]
@@ -292,7 +292,7 @@ def test_a_container_ends_though_its_receiver_stalls(engine_server: EngineServer
         receiver.reads.clear()
         container = run(
             engine_server,
-            "yes 0123456789012345678901234567890 | head -n 20000",
+            "yes 0123456789012345678901234567890 | head -n 9000",
             logging("gelf", gelf_address=receiver.address),
         )
         assert engine_server.state(container)["Status"] == "exited"

@@ -25,6 +25,7 @@ pub struct Queue {
     records_max: Option<usize>,
     may_lose: bool,
     state: Mutex<State>,
+    /// For who waits for a record, for room, or for the end.
     changed: Condvar,
 }
 
@@ -42,6 +43,8 @@ struct State {
     bytes: usize,
     /// One was taken, and is neither delivered nor given up.
     is_sending: bool,
+    /// Somebody waits: waking nobody costs as much as waking somebody.
+    is_awaited: bool,
     /// No more will come.
     ended: bool,
     /// Not delivered, and not told yet.
@@ -66,6 +69,29 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Wait for a change; and whether none came in time.
+    fn wait<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        wait: Option<Duration>,
+    ) -> (MutexGuard<'a, State>, bool) {
+        state.is_awaited = true;
+        let Some(wait) = wait else {
+            let state = self.changed.wait(state);
+            return (state.unwrap_or_else(PoisonError::into_inner), false);
+        };
+        let waited = self.changed.wait_timeout(state, wait);
+        let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        (state, waited.timed_out())
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        if std::mem::take(&mut state.is_awaited) {
+            drop(state);
+            self.changed.notify_all();
+        }
+    }
+
     fn is_full(&self, state: &State, bytes: usize) -> bool {
         // One that is larger than the queue has it to itself.
         let too_large = !state.records.is_empty() && state.bytes + bytes > self.bytes_max;
@@ -87,12 +113,11 @@ impl Queue {
                 state.lost += 1;
                 return;
             }
-            let waited = self.changed.wait_timeout(state, LOOK_AGAIN);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.wait(state, Some(LOOK_AGAIN)).0;
         }
         state.bytes += bytes;
         state.records.push_back(record);
-        self.changed.notify_all();
+        self.wake(state);
     }
 
     /// The next record, waiting for it; or how many were lost since this was told, once nothing
@@ -104,15 +129,14 @@ impl Queue {
             if let Some(record) = state.records.pop_front() {
                 state.bytes -= record.line.len() + RECORD_BYTES;
                 state.is_sending = true;
-                self.changed.notify_all();
+                self.wake(state);
                 return Taken::Record(record);
             }
             if state.ended {
                 return Taken::End;
             }
             if state.lost == 0 && rested {
-                let waited = self.changed.wait(state);
-                state = waited.unwrap_or_else(PoisonError::into_inner);
+                state = self.wait(state, None).0;
                 continue;
             }
             let left = tell_at.saturating_duration_since(Instant::now());
@@ -120,10 +144,9 @@ impl Queue {
                 return Taken::Lost(std::mem::take(&mut state.lost));
             }
             let left = if state.lost > 0 { left } else { IDLE_WAIT };
-            let waited = self.changed.wait_timeout(state, left);
-            let (after, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-            state = after;
-            if waited.timed_out() && state.records.is_empty() {
+            let timed_out;
+            (state, timed_out) = self.wait(state, Some(left));
+            if timed_out && state.records.is_empty() {
                 state.records = VecDeque::new();
                 trim_memory();
                 rested = true;
@@ -138,7 +161,7 @@ impl Queue {
         if !delivered {
             state.lost += 1;
         }
-        self.changed.notify_all();
+        self.wake(state);
     }
 
     /// No more will come: wait for the receiver as long as may be; how many were lost and not told.
@@ -154,8 +177,7 @@ impl Queue {
             if left.is_zero() {
                 break;
             }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.wait(state, Some(left)).0;
         }
         state.lost + state.records.len() as u64 + u64::from(state.is_sending)
     }
