@@ -3,7 +3,8 @@
 * the extension ``drayman._native``: ``maturin build`` makes a wheel of ``native/``, of
   which we take the library;
 * the Cython modules, by ``cythonize``;
-* the binary ``drayman-shim``, static, by cargo, as package data in ``drayman/bin``.
+* the binaries ``drayman-shim``, static, and ``drayman-logger``, which finds hosts as others on its
+  host do, by cargo, as package data in ``drayman/bin``.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class BuildNative(build_ext):
         package.mkdir(parents=True, exist_ok=True)
         environment = toolchain()
         self.build_extension_module(package, environment)
-        self.build_shim(package, environment)
+        self.build_binary("drayman-shim", STATIC, package, environment)
+        self.build_binary("drayman-logger", [], package, environment)
 
     def build_extension_module(self, package: Path, environment: dict[str, str]) -> None:
         wheels = Path(self.build_temp).resolve() / "maturin"
@@ -64,10 +66,12 @@ class BuildNative(build_ext):
             fresh.write_bytes(archive.read(name))
             fresh.replace(package / Path(name).name)
 
-    def build_shim(self, package: Path, environment: dict[str, str]) -> None:
+    def build_binary(
+        self, name: str, flags: list[str], package: Path, environment: dict[str, str]
+    ) -> None:
         subprocess.run(
-            ["cargo", "rustc", "--release", "--locked", "-p", "drayman-shim",
-             "--bin", "drayman-shim", *STATIC],
+            ["cargo", "rustc", "--release", "--locked", "-p", name, "--bin", name,
+             *flags],
             cwd=ROOT,
             env=environment,
             check=True,
@@ -75,9 +79,9 @@ class BuildNative(build_ext):
         target = Path(environment.get("CARGO_TARGET_DIR", ROOT / "target"))
         binaries = package / "bin"
         binaries.mkdir(exist_ok=True)
-        fresh = binaries / ".drayman-shim.new"
-        shutil.copy2(target / "release" / "drayman-shim", fresh)
-        fresh.replace(binaries / "drayman-shim")
+        fresh = binaries / f".{name}.new"
+        shutil.copy2(target / "release" / name, fresh)
+        fresh.replace(binaries / name)
 
 
 setup(

@@ -55,7 +55,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # The log driver of containers that name none, and its options.
     log_driver: str = "json-file"
     log_opts: dict[str, str] = msgspec.field(default_factory=dict)
-    # Where the shim binary is; beside the package when empty.
+    # Where the shim binary is, with drayman-logger beside it; beside the package when empty.
     shim: str = ""
 
     def __post_init__(self) -> None:
@@ -77,6 +77,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def shim_path(self) -> Path:
         """The shim binary."""
         return Path(self.shim) if self.shim else Path(__file__).parent / "bin" / "drayman-shim"
+
+    @property
+    def logger_path(self) -> Path:
+        """The binary that sends logs away."""
+        return self.shim_path.with_name("drayman-logger")
 
 
 def load(

@@ -145,6 +145,7 @@ def observe_shim(bundle: Path, rootfs: Path, container_id: str, host: Host) -> O
         "socket": str(place / "s"),
         "exit_file": str(place / "exit.json"),
         "exec_dir": str(place / "exec"),
+        "logger": "/nonexistent",
         "root": {
             "lower": [str(rootfs)],
             "upper": str(place / "upper"),

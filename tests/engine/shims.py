@@ -121,6 +121,7 @@ class Box:
             "socket": str(self.socket),
             "exit_file": str(self.exit_file),
             "exec_dir": str(self.execs),
+            "logger": str(BINARY.with_name("drayman-logger")),
             "root": {
                 "lower": [str(place.layer)],
                 "upper": str(self.path / "upper"),

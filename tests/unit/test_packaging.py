@@ -17,7 +17,7 @@ BUILT_FROM = (
     "python", "native", "packaging", "setup.py", "pyproject.toml", "Cargo.toml", "Cargo.lock",
     "README.md", "LICENSE",
 )  # fmt: skip
-COMPILED = (".so", ".c", ".pyc", "drayman-shim")
+COMPILED = (".so", ".c", ".pyc", "drayman-shim", "drayman-logger")
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def shim_settings(context: Context, record: Container, seccomp: Path | None) -> 
         "socket": str(paths.socket),
         "exit_file": str(paths.exit_record),
         "exec_dir": str(paths.execs),
+        "logger": str(context.config.logger_path),
         "root": {
             "lower": context.lower(record),
             "upper": str(paths.upper),

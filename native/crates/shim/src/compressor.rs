@@ -19,8 +19,8 @@ pub struct Compressor {
 
 impl Compressor {
     /// Start it; its end comes with [`Token::Compressor`].
-    pub fn start(path: &Path, last_time: &str, poller: &Poller) -> io::Result<Self> {
-        let mut child = Command::new("/proc/self/exe")
+    pub fn start(logger: &Path, path: &Path, last_time: &str, poller: &Poller) -> io::Result<Self> {
+        let mut child = Command::new(logger)
             .arg("compress")
             .arg(path)
             .arg(last_time)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use drayman_executor::{CgroupLayout, RootSource};
-use drayman_logdrivers::Settings;
+use serde::de::IgnoredAny;
 use serde::Deserialize;
 
 /// The version of the file and of the messages that this shim speaks.
@@ -17,6 +17,8 @@ pub struct Config {
     pub socket: PathBuf,
     pub exit_file: PathBuf,
     pub exec_dir: PathBuf,
+    /// The program `drayman-logger`.
+    pub logger: PathBuf,
     pub root: RootSource,
     /// A compiled filter, as `_native.seccomp_compile` makes it.
     pub seccomp: Option<PathBuf>,
@@ -40,7 +42,8 @@ pub struct Stdio {
 pub struct Log {
     /// What `docker logs` reads: of some drivers a copy of what they send away, of some nothing.
     pub file: Option<LogFile>,
-    pub delivery: Option<Delivery>,
+    /// Where it is sent; only who sends it reads more of this.
+    pub delivery: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,18 +53,6 @@ pub struct LogFile {
     pub max_files: u32,
     pub compress: bool,
     pub attrs: BTreeMap<String, String>,
-}
-
-/// Where records are sent, by a process of its own.
-#[derive(Debug, Deserialize)]
-pub struct Delivery {
-    pub receiver: Settings,
-    /// For what is told of it, and in the names of long lines.
-    pub container_id: String,
-    /// Records of so many bytes may wait for the receiver.
-    pub queue_bytes: usize,
-    /// What finds no room is lost, and holds nothing up: `mode=non-blocking`.
-    pub may_lose: bool,
 }
 
 impl Config {

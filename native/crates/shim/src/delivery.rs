@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use drayman_stdio::Stream;
+use drayman_stdio::{Head, Stream, READY, REFUSED};
 use rustix::event::epoll::EventFlags;
 use rustix::fs::{fcntl_getfl, fcntl_setfl, OFlags};
 use rustix::pipe::fcntl_setpipe_size;
@@ -14,50 +14,12 @@ use rustix::pipe::fcntl_setpipe_size;
 use crate::pipes::PIPE_BYTES;
 use crate::poll::{Poller, Token, Watch};
 
-/// What stands before each piece of output in the pipe.
-pub const HEAD_BYTES: usize = 16;
-/// What it says of the receiver: it is there, or (and why) it is not.
-pub const READY: &[u8] = b"+";
-pub const REFUSED: &[u8] = b"-";
 /// The pipe once the container has ended: room for all that was in it and for all that is left.
 const LAST_PIPE_BYTES: usize = 8 * PIPE_BYTES;
 /// It takes no longer than this to finish by its own rule; then it is ended.
 const FINISH_WAIT: Duration = Duration::from_secs(12);
 /// An answer is one write of a line of text.
 const ANSWER_BYTES: usize = 4096;
-
-/// Of which output a piece is, how long it is, and when it was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    pub stream: Stream,
-    pub length: usize,
-    pub time_ns: i64,
-}
-
-impl Head {
-    fn bytes(self) -> [u8; HEAD_BYTES] {
-        let mut bytes = [0; HEAD_BYTES];
-        bytes[0] = u8::from(self.stream == Stream::Stderr);
-        let length = u32::try_from(self.length).unwrap_or(u32::MAX);
-        bytes[4..8].copy_from_slice(&length.to_le_bytes());
-        bytes[8..].copy_from_slice(&self.time_ns.to_le_bytes());
-        bytes
-    }
-
-    pub fn parse(bytes: [u8; HEAD_BYTES]) -> Self {
-        let [stream, _, _, _, a, b, c, d, time @ ..] = bytes;
-        let length = u32::from_le_bytes([a, b, c, d]);
-        Self {
-            stream: if stream == 0 {
-                Stream::Stdout
-            } else {
-                Stream::Stderr
-            },
-            length: usize::try_from(length).unwrap_or(usize::MAX),
-            time_ns: i64::from_le_bytes(time),
-        }
-    }
-}
 
 /// What the other process has said.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,8 +48,8 @@ pub struct Delivery {
 
 impl Delivery {
     /// Start it; what it says comes with [`Token::Answers`].
-    pub fn start(bundle: &Path, poller: &Poller) -> io::Result<Self> {
-        let mut child = Command::new("/proc/self/exe")
+    pub fn start(logger: &Path, bundle: &Path, poller: &Poller) -> io::Result<Self> {
+        let mut child = Command::new(logger)
             .arg("deliver")
             .arg(bundle)
             .stdin(Stdio::piped())
@@ -225,22 +187,5 @@ impl Delivery {
             }
         }
         self.waiting.drain(..written);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn heads_travel() {
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            let head = Head {
-                stream,
-                length: 65_536,
-                time_ns: i64::MAX - 7,
-            };
-            assert_eq!(Head::parse(head.bytes()), head);
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! The container's log, should it have one: a file, a process that sends it away, or both.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use drayman_stdio::{JsonFile, Rotation, Stream};
@@ -17,6 +17,8 @@ const LAST_BYTES: usize = 3 * PIPE_BYTES;
 
 #[derive(Debug)]
 pub struct Journal {
+    /// The program that sends it away and compresses it.
+    logger: PathBuf,
     file: Option<JsonFile>,
     delivery: Option<Delivery>,
     compressor: Option<Compressor>,
@@ -28,8 +30,9 @@ pub struct Journal {
 
 impl Journal {
     /// The error names the file.
-    pub fn open(log: &Log) -> Result<Self, String> {
+    pub fn open(log: &Log, logger: &Path) -> Result<Self, String> {
         Ok(Self {
+            logger: logger.to_owned(),
             file: log.file.as_ref().map(open_file).transpose()?,
             delivery: None,
             compressor: None,
@@ -40,7 +43,7 @@ impl Journal {
 
     /// Begin to send it away, by a process that reads the bundle; it is heard by [`Journal::hear`].
     pub fn deliver(&mut self, bundle: &Path, poller: &Poller) -> io::Result<()> {
-        self.delivery = Some(Delivery::start(bundle, poller)?);
+        self.delivery = Some(Delivery::start(&self.logger, bundle, poller)?);
         Ok(())
     }
 
@@ -103,7 +106,7 @@ impl Journal {
         let Some((path, last_time)) = file.take_rotated() else {
             return;
         };
-        match Compressor::start(&path, &last_time, poller) {
+        match Compressor::start(&self.logger, &path, &last_time, poller) {
             Ok(compressor) => self.compressor = Some(compressor),
             Err(error) => {
                 eprintln!("drayman-shim: compress {}: {error}", path.display());

@@ -55,7 +55,7 @@ pub fn trim_memory() {
 
 /// Have large buffers mapped on their own, so that freeing one gives it back at once.
 pub fn map_large_buffers(threshold_bytes: i32) {
-    // SAFETY: sets a tunable of the allocator; called before there is a second thread.
+    // SAFETY: sets a tunable of the allocator; called before there is a second thread, as there never is.
     unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, threshold_bytes) };
 }
 

@@ -78,7 +78,7 @@ impl Shim {
         let poller = Poller::new().map_err(|error| format!("epoll: {error}"))?;
         let daemons = Daemons::new(&config.socket, control, &poller);
         let daemons = daemons.map_err(failed(&config.socket))?;
-        let log = Journal::open(&config.log)?;
+        let log = Journal::open(&config.log, &config.logger)?;
         let manner = Manner {
             tty: config.stdio.tty,
             takes_stdin: config.stdio.open_stdin,

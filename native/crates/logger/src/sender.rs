@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use drayman_logdrivers::{Receiver, Record, Retrying};
 
-use crate::config::Delivery;
-use crate::deliver::queue::{Queue, Taken};
+use crate::queue::{Queue, Taken};
+use crate::settings::Delivery;
 
 /// Losses are told no more often: a receiver that is always too slow loses something every moment.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
@@ -100,5 +100,5 @@ impl Sender {
 
 /// For the engine's log, where standard error goes.
 pub fn complain(container_id: &str, what: &str) {
-    eprintln!("drayman-shim: log of {container_id:.12}: {what}");
+    eprintln!("drayman-logger: log of {container_id:.12}: {what}");
 }

@@ -1,31 +1,21 @@
-//! `drayman-shim deliver BUNDLE`: sends a container's log to who collects it elsewhere.
-//!
-//! A process beside the shim, not a thread in it: a shim makes processes by cloning itself, which
-//! takes that it has one thread; and whatever a receiver does, the container's own is not held up
-//! by it but through the pipe between the two.
-
-mod pieces;
-mod queue;
-mod sender;
+//! Sends a container's log to who collects it elsewhere.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use drayman_logdrivers::Source;
-use drayman_stdio::{Lines, Stream};
+use drayman_stdio::{Head, Lines, Stream, HEAD_BYTES, READY, REFUSED};
 
-use crate::config::{Config, Delivery};
-use crate::delivery::{Head, HEAD_BYTES, READY, REFUSED};
-
-use pieces::Pieces;
-use queue::Queue;
+use crate::pieces::Pieces;
+use crate::queue::Queue;
+use crate::sender;
+use crate::settings::Delivery;
 
 /// Answer on standard output whether the receiver is there, then send it what comes on standard
 /// input until that ends.
 pub fn run(bundle: &Path) -> Result<(), String> {
-    let delivery = Config::read(bundle)?.log.delivery;
-    let delivery = delivery.ok_or("shim.json names nobody to deliver to")?;
+    let delivery = Delivery::read(bundle)?;
     let mut receiver = delivery.receiver.receiver();
     let connected = receiver.connect();
     let answer = match &connected {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use drayman_logdrivers::Record;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 
-use crate::config::Delivery;
-use crate::kernel::trim_memory;
+use crate::memory;
+use crate::settings::Delivery;
 
 /// What a record takes beside its text.
 const RECORD_BYTES: usize = 128;
@@ -148,7 +148,7 @@ impl Queue {
             (state, timed_out) = self.wait(state, Some(left));
             if timed_out && state.records.is_empty() {
                 state.records = VecDeque::new();
-                trim_memory();
+                memory::trim();
                 rested = true;
             }
         }
