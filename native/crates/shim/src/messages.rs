@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
+use drayman_stdio::Slow;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// One datagram is one message; a larger one is refused.
@@ -103,11 +104,28 @@ pub struct Follow {
     pub timestamps: bool,
     pub details: bool,
     pub framed: bool,
+    #[serde(default)]
+    pub json: bool,
+    #[serde(default)]
+    pub whole: bool,
+    pub limit: Option<u64>,
+    pub grep: Option<String>,
+    pub grep_regex: Option<String>,
+    /// Where to go on, and that positions are wanted; empty when there is none yet.
+    pub cursor: Option<String>,
+    #[serde(default, deserialize_with = "pace")]
+    pub slow: Slow,
     /// How the body of the answer is framed.
     pub chunked: bool,
     /// The answer's head, which nobody has sent yet.
     #[serde(default, deserialize_with = "from_base64")]
     pub head: Vec<u8>,
+}
+
+fn pace<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Slow, D::Error> {
+    let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+    let unknown = || serde::de::Error::custom(format!("unknown pace: {text}"));
+    Slow::parse(&text).ok_or_else(unknown)
 }
 
 fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use drayman_executor::spec::{Process as Plan, Spec};
 use drayman_executor::{Container, StartError, Started, StdioPlan};
-use drayman_stdio::{now_ns, LogReader};
+use drayman_stdio::now_ns;
 use rustix::termios::{tcsetwinsize, Winsize};
 
 use crate::config::{Log, VERSION};
@@ -143,11 +143,7 @@ impl Shim {
         let Log::JsonFile { path, .. } = &self.config.log else {
             return Err(Refusal::conflict("the container has no log"));
         };
-        let reader = LogReader::open(path, follow.selection(), follow.form());
-        let reader = reader.map_err(|error| {
-            let path = path.display();
-            Refusal::system(format!("{path}: {error}"))
-        })?;
+        let reader = follow.reader(path)?;
         tell(&client, &follow.head);
         self.followers
             .admit(Follower::new(client, reader, follow.chunked));

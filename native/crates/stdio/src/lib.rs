@@ -3,26 +3,45 @@
 //! [`JsonFile`] and [`LogReader`] are the two ends of a log on disk, [`Outbox`] is the way to one
 //! attached client, [`DetachKeys`] watches what that client types.
 
+mod cursor;
+mod details;
 mod escape;
+mod files;
+mod form;
 mod frame;
+mod grep;
+mod inflated;
+mod input;
 mod json_file;
 mod keys;
+mod line;
 mod lines;
 mod order;
 mod outbox;
+mod output;
 mod position;
 mod reader;
 mod record;
-mod render;
+mod selection;
 mod since;
+mod slow;
 mod socket;
+mod source;
 mod stamp;
+mod tail;
+mod whole;
 
+pub use cursor::Cursor;
+pub use form::Form;
 pub use frame::{header, Stream, HEADER_BYTES};
+pub use grep::Grep;
 pub use json_file::{JsonFile, Rotation};
 pub use keys::{DetachKeys, Typed};
 pub use lines::{Lines, LINE_BYTES};
 pub use outbox::{Outbox, Sent, OUTBOX_BYTES};
+pub use output::last_chunk;
 pub use reader::{LogReader, Pumped};
-pub use render::{Form, Selection};
+pub use selection::Selection;
+pub use slow::{Slow, SLOW_BYTES};
 pub use stamp::now_ns;
+pub use whole::WHOLE_BYTES;
