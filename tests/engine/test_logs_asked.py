@@ -170,9 +170,11 @@ def test_what_is_chosen(
 
 def test_following_goes_on_from_a_cursor(engine_server: EngineServer) -> None:
     """Through the shim, though the engine dies; each record and the end tell where it is."""
-    script = "i=0; while read x; do i=$((i+1)); echo $i even; i=$((i+1)); echo $i odd >&2; done"
+    script = (
+        "i=0; while read x; do i=$((i+1)); echo $i even; echo x; i=$((i+1)); echo $i one >&2; done"
+    )
     container = engine_server.running("sh", "-c", script, OpenStdin=True, StdinOnce=True)
-    wish = {**JSON, "follow": "1", "grep-regex": "even|odd", "cursor": ""}
+    wish = {**JSON, "follow": "1", "grep": "e", "whole": "1", "cursor": ""}
     first = Answer(engine_server, container, wish)
     stdin, _ = engine_server.hijack(f"/containers/{container}/attach?stdin=1&stream=1")
     stdin.sendall(b"x\n")
@@ -190,7 +192,7 @@ def test_following_goes_on_from_a_cursor(engine_server: EngineServer) -> None:
     finally:
         engine_server.start()
     lines = [one["Line"] for one in (*told, *rest)]
-    assert sorted(lines) == ["1 even\n", "2 odd\n", "3 even\n", "4 odd\n"]
+    assert sorted(lines) == ["1 even\n", "2 one\n", "3 even\n", "4 one\n"]
     assert second.trailers == {CURSOR_FIELD: rest[-1]["Cursor"]}
     assert page(engine_server, container, cursor=rest[-1]["Cursor"])[0] == b""
 

@@ -73,7 +73,6 @@ def test_requests() -> None:
             whole=True,
             limit=100,
             grep="error",
-            grep_regex=None,
             cursor="",
             slow="drop",
             chunked=True,

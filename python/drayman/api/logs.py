@@ -36,7 +36,8 @@ async def get(call: Call) -> Response:
         listens=options.follow,
         trailers=(lambda: stream.trailers) if trails else None,
     )
-    if not options.follow or not container.state.running:
+    if not options.follow or not container.state.running or options.grep_regex is not None:
+        # An expression is more than a shim, of which there are many, is to know.
         return answer
     # The connection is given away, so that nothing of this process's cuts the log short.
     answer.headers["connection"] = "close"

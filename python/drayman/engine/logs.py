@@ -129,11 +129,13 @@ class LogDownload:
 
     def _reader(self, chunked: bool) -> LogReader:
         path = self._context.paths.container(self._entry.id).log
-        return LogReader(str(path), **_wanted(self._entry, self._options, chunked))
+        wanted = _wanted(self._entry, self._options, chunked)
+        return LogReader(str(path), **wanted, grep_regex=self._options.grep_regex)
 
 
 def _wanted(entry: Entry, options: LogOptions, chunked: bool) -> dict[str, Any]:
-    """What is read of a log and how it is written, for whoever reads it."""
+    """What is read of a log and how it is written, for whoever reads it; an expression, which
+    the shim does not know, apart."""
     return {
         "stdout": options.stdout,
         "stderr": options.stderr,
@@ -148,7 +150,6 @@ def _wanted(entry: Entry, options: LogOptions, chunked: bool) -> dict[str, Any]:
         "whole": options.whole,
         "limit": options.limit,
         "grep": options.grep,
-        "grep_regex": options.grep_regex,
         "cursor": options.cursor,
         "slow": options.slow,
     }

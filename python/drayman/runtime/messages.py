@@ -121,7 +121,6 @@ class Follow(Request, tag="follow"):
     whole: bool
     limit: int | None
     grep: str | None
-    grep_regex: str | None
     # Where to go on, and that positions are wanted; empty when there is none yet.
     cursor: str | None
     slow: str

@@ -39,12 +39,10 @@ enum State {
 
 impl Follow {
     /// A reader of the log as it is wanted. The error says what of the wishes cannot be.
+    ///
+    /// Expressions are not among them: who follows a log by one is the daemon's.
     pub fn reader(&self, log: &Path) -> Result<LogReader, Refusal> {
-        let grep = match (&self.grep, &self.grep_regex) {
-            (_, Some(expression)) => Some(Grep::regex(expression).map_err(Refusal::invalid)?),
-            (Some(text), None) => Some(Grep::bytes(text.as_bytes())),
-            (None, None) => None,
-        };
+        let grep = self.grep.as_ref();
         let selection = Selection {
             stdout: self.stdout,
             stderr: self.stderr,
@@ -52,7 +50,7 @@ impl Follow {
             until_ns: self.until_ns,
             tail: self.tail,
             limit: self.limit,
-            grep,
+            grep: grep.map(|text| Grep::bytes(text.as_bytes())),
         };
         let form = Form {
             timestamps: self.timestamps,

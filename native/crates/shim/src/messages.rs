@@ -110,7 +110,6 @@ pub struct Follow {
     pub whole: bool,
     pub limit: Option<u64>,
     pub grep: Option<String>,
-    pub grep_regex: Option<String>,
     /// Where to go on, and that positions are wanted; empty when there is none yet.
     pub cursor: Option<String>,
     #[serde(default, deserialize_with = "pace")]

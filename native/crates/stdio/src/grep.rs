@@ -1,11 +1,13 @@
 //! Lines chosen by what is in them.
 
 use memchr::memmem::Finder;
+#[cfg(feature = "regex")]
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::line::Text;
 
 /// A compiled expression may take this much, and its memory of places met as much again.
+#[cfg(feature = "regex")]
 const REGEX_BYTES_MAX: usize = 1024 * 1024;
 
 /// What a line must hold, its newline apart, to be shown.
@@ -15,6 +17,7 @@ pub struct Grep(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Bytes(Box<Finder<'static>>),
+    #[cfg(feature = "regex")]
     Regex(Regex),
 }
 
@@ -25,6 +28,7 @@ impl Grep {
     }
 
     /// What an expression (of the `regex` crate's syntax) matches. The error says where it is wrong.
+    #[cfg(feature = "regex")]
     pub fn regex(expression: &str) -> Result<Self, String> {
         RegexBuilder::new(expression)
             .size_limit(REGEX_BYTES_MAX)
@@ -39,12 +43,13 @@ impl Grep {
         let text = text.bare(aside);
         match &self.0 {
             Kind::Bytes(finder) => finder.find(text).is_some(),
+            #[cfg(feature = "regex")]
             Kind::Regex(regex) => regex.is_match(text),
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "regex"))]
 mod tests {
     use super::*;
     use crate::record::Escaped;

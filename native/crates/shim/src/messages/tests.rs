@@ -77,7 +77,6 @@ fn requests_are_read() {
             whole: true,
             limit: Some(100),
             grep: Some("error".into()),
-            grep_regex: None,
             cursor: Some(String::new()),
             slow: Slow::Drop,
             chunked: true,
