@@ -4,8 +4,10 @@ use std::io;
 
 use crate::position::{Position, Step};
 
-/// Read from the file at a time.
+/// Read from the file at a time,
 const READ_BYTES: usize = 256 * 1024;
+/// but at first, for that is all there is for who follows a log that grows slowly.
+const FIRST_READ_BYTES: usize = 8 * 1024;
 /// A longer line is no record: 16 KiB of text are at most 96 KiB when escaped, attributes rarely a few more.
 pub(crate) const RECORD_BYTES_MAX: usize = 1024 * 1024;
 
@@ -15,6 +17,8 @@ pub(crate) struct Input {
     bytes: Vec<u8>,
     taken: usize,
     filled: usize,
+    /// There is more than a first read takes.
+    is_bulk: bool,
     /// Inside a line that is too long to be a record.
     overlong: bool,
 }
@@ -55,12 +59,20 @@ impl Input {
             self.overlong = true;
             self.filled = 0;
         }
-        if self.bytes.len() < self.filled + READ_BYTES {
-            self.bytes.resize(self.filled + READ_BYTES, 0);
+        let room = if self.is_bulk {
+            READ_BYTES
+        } else {
+            FIRST_READ_BYTES
+        };
+        if self.bytes.len() < self.filled + room {
+            self.bytes.resize(self.filled + room, 0);
         }
         let step = position.read(&mut self.bytes[self.filled..], self.filled)?;
         match step {
-            Step::Bytes(count) => self.filled += count,
+            Step::Bytes(count) => {
+                self.filled += count;
+                self.is_bulk |= self.filled == self.bytes.len();
+            }
             Step::Next => {
                 self.filled = 0;
                 self.overlong = false;
@@ -70,8 +82,11 @@ impl Input {
         Ok(step)
     }
 
-    /// Keep the beginning of a record that is still being written, and no more.
+    /// All was read: hold no more memory than the next record may need.
     pub(crate) fn trim(&mut self) {
+        if !std::mem::take(&mut self.is_bulk) {
+            return;
+        }
         self.bytes = self.bytes[self.taken..self.filled].to_vec();
         self.taken = 0;
         self.filled = self.bytes.len();

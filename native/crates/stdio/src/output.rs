@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd};
 
-use crate::input::RECORD_BYTES_MAX;
-
 /// Written at a time, give or take a record.
 const WRITE_BYTES: usize = 256 * 1024;
+/// Kept by who has written all there is.
+const KEPT_BYTES: usize = 8 * 1024;
 /// Room in front for the head of an HTTP chunk: eight hexadecimal digits and CR LF.
 const CHUNK_HEAD_BYTES: usize = 10;
 
@@ -33,7 +33,6 @@ impl Output {
     /// Begin a batch.
     pub(crate) fn begin(&mut self, chunked: bool) {
         self.bytes.clear();
-        self.bytes.reserve(WRITE_BYTES + RECORD_BYTES_MAX / 8);
         self.begin = if chunked { CHUNK_HEAD_BYTES } else { 0 };
         self.bytes.resize(self.begin, 0);
         self.written = self.begin;
@@ -89,9 +88,9 @@ impl Output {
         Ok(Written::All)
     }
 
-    /// Hold no memory.
+    /// Hold no more memory than the next record may need.
     pub(crate) fn trim(&mut self) {
-        self.bytes = Vec::new();
+        self.bytes.shrink_to(KEPT_BYTES);
     }
 }
 

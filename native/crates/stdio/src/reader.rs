@@ -172,7 +172,7 @@ impl LogReader {
             }
             let idle = self.fill(&mut spent_bytes)?;
             if idle && self.output.is_empty() {
-                // A reader that follows is idle most of its life: it keeps no buffers then.
+                // A reader that follows is idle most of its life: it keeps no large buffers then.
                 self.output.trim();
                 self.input.trim();
                 self.choice.aside = Vec::new();
