@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches.conftest import Sizes
 from benches.engines import Engine
+
+SAMPLE_S = 0.02
 
 
 @pytest.mark.benchmark(group="start of 1 idle container (memory in extra_info)")
@@ -50,6 +53,27 @@ def pss_kib(pid: int) -> int:
     except OSError:
         return 0
     return next(int(row.split()[1]) for row in rollup.splitlines() if row.startswith("Pss:"))
+
+
+@pytest.mark.benchmark(group="run … cat N bytes of lines (peak memory in extra_info)")
+def bench_flow(benchmark: BenchmarkFixture, engine: Engine, log_text: Path, sizes: Sizes) -> None:
+    """How much more memory all of an engine's processes have at most, while one container prints
+    as fast as its client reads."""
+    before = overhead_kib(engine)
+    command = ("run", "--rm", "--network", "none", "-v", f"{log_text}:/log:ro", "busybox")
+    peaks = []
+    ended = threading.Event()
+
+    def sample() -> None:
+        while not ended.wait(SAMPLE_S):
+            peaks.append(overhead_kib(engine))
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    benchmark.pedantic(engine.run, (*command, "cat", "/log"), rounds=min(sizes.rounds, 3))
+    ended.set()
+    sampler.join()
+    benchmark.extra_info["above_idle_kib"] = max(peaks, default=before) - before
 
 
 PEAKS = ["cp out", "cp out as gzip", "export", "cp in"]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 # More gains a reader nothing, less costs it system calls.
 BUFFER_BYTES = 1 << 20
+# What tells of success, with a document or a stream to follow.
+ANSWERS = (b"HTTP/1.1 200", b"HTTP/1.1 201", b"HTTP/1.1 101")
 
 
 class Client:
@@ -35,12 +39,45 @@ class Client:
 
     def get(self, path: str, *headers: str) -> int:
         """Read an answer to the connection's end; its bytes, head and all."""
+        self._get(path, *headers)
+        return self.rest(self._answered())
+
+    def _get(self, path: str, *headers: str) -> None:
         lines = [f"GET {path} HTTP/1.1", "Host: bench", "Connection: close", *headers]
         self._socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-        total = self._answered()
+
+    def save(self, path: str, file: Path) -> None:
+        """Keep an answer as it came, head and all, to the connection's end."""
+        self._get(path)
+        with file.open("wb") as kept:
+            while received := self._socket.recv_into(self._buffer):
+                kept.write(self._buffer[:received])
+
+    def post(self, path: str, body: object) -> Any:
+        """Send a document and read the one that answers it."""
+        self._post(path, body)
+        answer = bytes(self._buffer[: self._answered()])
+        # It may come by itself.
+        while not answer.rstrip().endswith(b"}"):
+            answer += self._socket.recv(BUFFER_BYTES)
+        return json.loads(answer.split(b"\r\n\r\n", 1)[1])
+
+    def hijack(self, path: str, body: object) -> int:
+        """Take the connection over; the bytes that came with the answer's head, and it."""
+        self._post(path, body, "Connection: Upgrade", "Upgrade: tcp")
+        return self._answered()
+
+    def rest(self, total: int) -> int:
+        """Read to the connection's end: `total` and what comes."""
         while received := self._socket.recv_into(self._buffer):
             total += received
         return total
+
+    def _post(self, path: str, body: object, *headers: str) -> None:
+        content = json.dumps(body).encode()
+        lines = [f"POST {path} HTTP/1.1", "Host: bench", "Content-Type: application/json"]
+        lines += [f"Content-Length: {len(content)}", *headers]
+        self._socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode() + content)
 
     def put(self, path: str, file: Path) -> None:
         """Send a file as a request's body."""
@@ -54,7 +91,7 @@ class Client:
         """Read the beginning of an answer, which says that all is well."""
         received = self._socket.recv_into(self._buffer)
         line = bytes(self._buffer[:received]).split(b"\r\n", 1)[0]
-        if not line.startswith(b"HTTP/1.1 200"):
+        if not line.startswith(ANSWERS):
             raise RuntimeError(f"the server answered {line!r}")
         return received
 

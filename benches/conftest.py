@@ -80,6 +80,26 @@ def text_file(tmp_path_factory: pytest.TempPathFactory, sizes: Sizes) -> Path:
 
 
 @pytest.fixture(scope="session")
+def log_text(tmp_path_factory: pytest.TempPathFactory, sizes: Sizes) -> Path:
+    """Half the large file's size, of lines as servers print them: about 140 bytes, some quoted."""
+    lines = []
+    for number in range(1000):
+        request = f"GET /v1/items/{number * 7919 % 100_003}?page={number % 17} HTTP/1.1"
+        lines.append(
+            f'10.1.{number % 200}.7 - - [25/Nov/2026:12:{number % 60:02}:07 +0000] "{request}" 200'
+            f' {number * 31} "-" "curl/8.5.0" {number % 97}ms upstream=10.2.0.{number % 9}:8080\n'
+        )
+    block = "".join(lines).encode()
+    path = tmp_path_factory.mktemp("text") / "log"
+    whole, rest = divmod(sizes.big_file_bytes // 2, len(block))
+    with path.open("wb") as file:
+        for _ in range(whole):
+            file.write(block)
+        file.write(block[:rest])
+    return path
+
+
+@pytest.fixture(scope="session")
 def small_files(tmp_path_factory: pytest.TempPathFactory, sizes: Sizes) -> Path:
     """A tree of many files of 1,000 bytes, 100 in each directory."""
     root = tmp_path_factory.mktemp("small") / "small"

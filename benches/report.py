@@ -18,7 +18,7 @@ def load(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
     groups: dict[str, dict[str, dict[str, Any]]] = {}
     for bench in json.loads(path.read_text())["benchmarks"]:
         params = bench.get("params") or {}
-        groups.setdefault(bench["group"], {})[params.get("engine") or params["peer"]] = bench
+        groups.setdefault(bench["group"], {})[params.get("peer") or params["engine"]] = bench
     return groups
 
 

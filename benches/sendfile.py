@@ -1,5 +1,7 @@
-"""``python -m benches.sendfile SOCKET FILE BUFFER_BYTES``: one file to whoever asks for anything,
-by sendfile(2) and nothing else: the bound for what an engine sends on such a socket."""
+"""``python -m benches.sendfile SOCKET BUFFER_BYTES FILE [NAME=FILE…]``: one file to whoever asks,
+by sendfile(2) and nothing else: the bound for what an engine sends on such a socket.
+
+A request whose path ends in a NAME is answered by that file, which is an answer with its head."""
 
 from __future__ import annotations
 
@@ -16,10 +18,11 @@ SO_SNDBUFFORCE = 32
 
 
 @contextmanager
-def sendfile_server(place: Path, file: Path, buffer_bytes: int) -> Iterator[str]:
+def sendfile_server(place: Path, file: Path, buffer_bytes: int, **answers: Path) -> Iterator[str]:
     """Serve in a process of its own, as an engine does; the address."""
     address = str(place / "s.sock")
-    command = [sys.executable, "-m", "benches.sendfile", address, str(file), str(buffer_bytes)]
+    command = [sys.executable, "-m", "benches.sendfile", address, str(buffer_bytes), str(file)]
+    command += [f"{name}={answer}" for name, answer in answers.items()]
     with Popen(command, stdout=PIPE) as server:
         try:
             assert server.stdout is not None
@@ -31,9 +34,8 @@ def sendfile_server(place: Path, file: Path, buffer_bytes: int) -> Iterator[str]
 
 def main() -> None:
     """Serve until ended."""
-    address, path, buffer_bytes = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    size = os.stat(path).st_size
-    file = os.open(path, os.O_RDONLY)
+    address, buffer_bytes, path, *answers = sys.argv[1:]
+    named = {name.encode(): Path(file) for name, file in (one.split("=", 1) for one in answers)}
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
@@ -41,12 +43,21 @@ def main() -> None:
         while True:
             client, _ = listener.accept()
             with client:
-                client.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, buffer_bytes)
-                client.recv(65536)
-                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
-                sent = 0
-                while sent < size:
-                    sent += os.sendfile(client.fileno(), file, sent, size - sent)
+                client.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, int(buffer_bytes))
+                asked = client.recv(65536).split(b" ", 2)[1].split(b"?")[0]
+                answer = named.get(asked.rsplit(b"/", 1)[1])
+                if answer is None:
+                    size = os.stat(path).st_size
+                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+                send(client, answer or Path(path))
+
+
+def send(client: socket.socket, path: Path) -> None:
+    """All of a file."""
+    with path.open("rb") as file:
+        sent, size = 0, os.fstat(file.fileno()).st_size
+        while sent < size:
+            sent += os.sendfile(client.fileno(), file.fileno(), sent, size - sent)
 
 
 if __name__ == "__main__":

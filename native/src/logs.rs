@@ -2,6 +2,7 @@
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
+use drayman_stdio::websocket::Opcode;
 use drayman_stdio::{Cursor, Form, Grep, LogReader as Reader, Pumped, Selection, Slow};
 use pyo3::prelude::*;
 
@@ -19,7 +20,7 @@ impl LogReader {
     #[pyo3(signature = (
         path, *, stdout, stderr, timestamps = false, details = false, since_ns = None,
         until_ns = None, tail = None, framed, chunked, json = false, whole = false, limit = None,
-        grep = None, grep_regex = None, cursor = None, slow = "wait"
+        grep = None, grep_regex = None, cursor = None, slow = "wait", messages = None
     ))]
     // The signature is the stub's.
     #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
@@ -42,6 +43,7 @@ impl LogReader {
         grep_regex: Option<&str>,
         cursor: Option<&str>,
         slow: &str,
+        messages: Option<&str>,
     ) -> PyResult<Self> {
         let selection = Selection {
             stdout,
@@ -59,6 +61,7 @@ impl LogReader {
             json,
             whole,
             chunked,
+            messages: messages.map(opcode).transpose()?,
         };
         let from = cursor.map(|text| position(&path, text)).transpose()?;
         let opened = py.detach(|| match from {
@@ -127,6 +130,17 @@ fn pattern(grep: Option<&str>, grep_regex: Option<&str>) -> PyResult<Option<Grep
             format!("invalid grep-regex: {error}"),
         )
     })
+}
+
+fn opcode(kind: &str) -> PyResult<Opcode> {
+    match kind {
+        "text" => Ok(Opcode::Text),
+        "binary" => Ok(Opcode::Binary),
+        _ => Err(raise(
+            Kind::InvalidParameter,
+            format!("no kind of WebSocket message: {kind}"),
+        )),
+    }
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

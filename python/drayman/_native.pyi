@@ -295,11 +295,13 @@ class LogReader:
         grep_regex: str | None = None,
         cursor: str | None = None,
         slow: str = "wait",
+        messages: str | None = None,
     ) -> LogReader:
         """Compressed files among them are inflated as they are read. ``whole`` puts the pieces of
         lines together, up to 1 MiB of each; ``limit`` counts what is shown. A ``cursor`` (empty
         for none yet) goes before ``since_ns`` and ``tail``, and asks for positions. ``slow``:
-        ``wait``, ``drop`` or ``disconnect``. Raises InvalidParameter as `log_check` does."""
+        ``wait``, ``drop`` or ``disconnect``. ``messages`` wraps what is written in WebSocket
+        messages: ``text`` or ``binary``. Raises InvalidParameter as `log_check` does."""
 
     def complete(self) -> None:
         """No more will be written to the log: what is there is all, lines without an end too."""

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from drayman.api.lending import Framing, Session
-from drayman.api.options import PathStat, PutOptions
+from drayman.api.options import PathStat, PutOptions, Slow
 from drayman.errors import NotFound
 from drayman.model.container import Container, ContainerConfig, HostConfig, State
 from drayman.model.event import Event
@@ -200,9 +200,11 @@ class Fake:
         self.asked.append(("container_follow", (name, options), {"chunked": chunked}))
         self._keep(session)
 
-    async def exec_start(self, exec_id: str, request: Any, session: Session | None) -> None:
+    async def exec_start(
+        self, exec_id: str, request: Any, session: Session | None, *, slow: Any = Slow.WAIT
+    ) -> None:
         """Keep the session for the test."""
-        self.asked.append(("exec_start", (exec_id, request), {}))
+        self.asked.append(("exec_start", (exec_id, request), {"slow": slow}))
         if session is not None:
             self._keep(session)
 

@@ -71,6 +71,11 @@ check "exec keeps streams apart" err "$(docker exec idle sh -c 'echo out; echo e
 check "exec stdin" "$(sum <"$work/big")" "$(docker exec -i idle cat <"$work/big" | sum)"
 check "exec environment, user, directory" "v 12 /tmp" "$(docker exec -e K=v -u 12 -w /tmp idle sh -c 'echo $K $(id -u) $(pwd)')"
 check "exec on a terminal" 0 "$(code terminal 'expect:# ' 'send:echo $((40+2))\n' 'expect:42' 'send:exit\n' -- docker exec -it idle sh)"
+wait_for_size='until [ "$(stty size)" = "41 87" ]; do sleep 0.05; done; echo $((40+2))\n'
+check "exec follows the terminal's size" 0 "$(code terminal 'expect:# ' size:41x87 "send:$wait_for_size" 'expect:42' 'send:exit\n' -- docker exec -it idle sh)"
+check "exit code of an exec on a terminal" 6 "$(code terminal -- docker exec -t idle sh -c 'exit 6')"
+terminal 'expect:# ' 'send:\x10\x11' -- docker exec -it idle sh -c 'echo $$ >/left; exec sh' >/dev/null 2>&1
+check "detach keys leave an exec running" 0 "$(code docker exec idle sh -c 'kill -0 $(cat /left) && kill -9 $(cat /left)')"
 check "exec -d" 0 "$(code docker exec -d idle touch /detached)"
 check "it did run" 0 "$(until_ docker exec idle test -e /detached; echo $?)"
 check "exec is filtered too" 2 "$(docker exec idle awk '/^Seccomp:/{print $2}' /proc/self/status)"
@@ -120,6 +125,22 @@ docker run -d -i --name fed busybox sh -c 'read x; echo got $x; exit 9' >/dev/nu
 # Not StdinOnce: the end of the client's stdin would end its output too.
 check "attach feeds and shows" "got word" "$( (echo word; docker wait fed >/dev/null) | docker attach fed)"
 check "wait tells the code" 9 "$(docker wait fed)"
+
+docker run -d -it --name keys busybox cat >/dev/null
+terminal 'send:one\n' 'expect:one' 'send:ab' -- docker attach --detach-keys a,b keys >/dev/null 2>&1
+check "detach keys of the client's own" true "$(docker inspect -f '{{.State.Running}}' keys)"
+docker run -d -i --name quiet busybox sh -c 'read x; echo got $x' >/dev/null
+docker attach --no-stdin quiet </dev/null >"$work/quiet" & watcher=$!
+# Not before it is attached: an event tells.
+until_ sh -c "docker events --since 0 --until \$(date +%s) --filter container=quiet --filter event=attach --format x | grep -q x"
+(echo word; docker wait quiet >/dev/null) | docker attach quiet >/dev/null; wait $watcher
+check "attach --no-stdin shows what others said" "got word" "$(cat "$work/quiet")"
+docker run -d --name proxied busybox sh -c 'trap "exit 8" TERM; touch /ready; while :; do sleep 0.05; done' >/dev/null
+until_ docker exec proxied test -e /ready
+docker attach proxied </dev/null & attached=$!
+until_ sh -c "docker events --since 0 --until \$(date +%s) --filter container=proxied --filter event=attach --format x | grep -q x"
+kill -TERM $attached; wait $attached
+check "a signal to attach is the container's" 8 "$(docker wait proxied)"
 
 # --- life
 check "ps shows running ones" 1 "$(docker ps --filter name='^idle$' -q | wc -l)"

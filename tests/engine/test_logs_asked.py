@@ -126,7 +126,7 @@ def test_cursors_of_others(engine_server: EngineServer, talker: str) -> None:
         ({"grep": "a", "grep-regex": "a"}, "one of them"),
         ({"grep": "a" * 5000}, "grep is longer than 4096 bytes"),
         ({"limit": "0"}, "limit 0: ask for one record or more"),
-        ({"slow": "down"}, "invalid slow 'down': one of wait, drop, disconnect"),
+        ({"slow": "down"}, 'invalid slow \\"down\\": it is one of wait, drop, disconnect'),
     ],
 )
 def test_wishes_that_cannot_be(

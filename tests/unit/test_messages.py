@@ -42,8 +42,8 @@ def test_windows_of_terminals(size: tuple[int, int] | None, window: tuple[int, i
 def test_requests() -> None:
     requests = [
         messages.Hello(),
-        messages.Attach(**CLIENT),
-        messages.Attach(stdin=False, stdout=True, stderr=True, framed=False),
+        messages.Attach(**CLIENT, past=messages.Past(1_700_000_000_000_000_000), slow="drop"),
+        messages.Attach(stdin=False, stdout=True, stderr=True, framed=False, messages="binary"),
         messages.Start(),
         messages.Signal(signal=15),
         messages.Resize(exec=None, height=24, width=80),
@@ -54,6 +54,7 @@ def test_requests() -> None:
             tty=True,
             console_size=(24, 80),
             kill_on_disconnect=True,
+            slow="disconnect",
             **CLIENT,
         ),
         messages.GetStatus(),

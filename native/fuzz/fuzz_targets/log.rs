@@ -38,6 +38,7 @@ fuzz_target!(|input: &[u8]| {
         json: more & 8 != 0,
         whole: more & 16 != 0,
         chunked: how & 64 != 0,
+        messages: None,
     };
     let mut told = Vec::new();
     let mut cursor = None;

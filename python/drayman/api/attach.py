@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from starlette.responses import PlainTextResponse, Response
 
-from drayman.api import headers
+from drayman.api import headers, websocket
 from drayman.api.options import AttachOptions
 from drayman.api.requests import Call
 from drayman.api.responses import MULTIPLEXED_STREAM, RAW_STREAM, Gone, status_of
@@ -22,6 +23,7 @@ async def attach(call: Call) -> Response:
         detach_keys=call.text("detachKeys"),
     )
     try:
+        options = replace(options, slow=call.slow())
         container = await call.backend.attach_check(call.name, options)
     except DraymanError as error:
         return PlainTextResponse(
@@ -31,6 +33,29 @@ async def attach(call: Call) -> Response:
         )
     head = hijack_head(call, framed=not container.config.tty, common=False)
     session = await call.connection.detach(head)
+    await call.backend.attach(call.name, options, session)
+    return Gone()
+
+
+async def attach_websocket(call: Call) -> Response:
+    """``GET /containers/{name}/attach/ws``. Errors come before the upgrade, as JSON."""
+    refusal = websocket.refusal(call.headers)
+    if refusal is not None:
+        return refusal
+    # Earlier versions attach to everything, whatever the client asks for.
+    chooses = call.at_least("1.42")
+    options = AttachOptions(
+        stdin=not chooses or call.flag("stdin"),
+        stdout=not chooses or call.flag("stdout"),
+        stderr=not chooses or call.flag("stderr"),
+        stream=call.flag("stream"),
+        logs=call.flag("logs"),
+        detach_keys=call.text("detachKeys"),
+        slow=call.slow(),
+        websocket="binary" if call.at_least("1.28") else "text",
+    )
+    await call.backend.attach_check(call.name, options)
+    session = await call.connection.detach(websocket.head(call.headers))
     await call.backend.attach(call.name, options, session)
     return Gone()
 

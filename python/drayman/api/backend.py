@@ -19,6 +19,7 @@ from drayman.api.options import (
     LogOptions,
     PathStat,
     PutOptions,
+    Slow,
     TarOptions,
 )
 from drayman.model.container import (
@@ -48,7 +49,12 @@ class ExecBackend(Protocol):
         """Raise what ``start`` answers before the connection is hijacked."""
 
     async def exec_start(
-        self, exec_id: str, request: ExecStartRequest, session: Session | None
+        self,
+        exec_id: str,
+        request: ExecStartRequest,
+        session: Session | None,
+        *,
+        slow: Slow = Slow.WAIT,
     ) -> None:
         """Run it: detached without a session, else attached to it, its head to be sent."""
 

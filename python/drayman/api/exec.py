@@ -25,6 +25,7 @@ async def create(call: Call) -> Response:
 async def start(call: Call) -> Response:
     """``POST /exec/{name}/start``: errors up to here are JSON, later ones in the stream."""
     request = await call.document(ExecStartRequest)
+    slow = call.slow()
     await call.backend.exec_check(call.name)
     if not request.tty or not call.at_least("1.42"):
         request = msgspec.structs.replace(request, console_size=None)
@@ -33,7 +34,7 @@ async def start(call: Call) -> Response:
         return empty(200)
     head = hijack_head(call, framed=not request.tty, common=True)
     session = await call.connection.detach(head)
-    await call.backend.exec_start(call.name, request, session)
+    await call.backend.exec_start(call.name, request, session, slow=slow)
     return Gone()
 
 

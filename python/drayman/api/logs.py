@@ -13,7 +13,6 @@ from drayman.errors import InvalidParameter
 JSON_STREAMS = ("application/jsonl", "application/x-ndjson", "application/json-seq")
 CURSOR_FIELD = "X-Drayman-Log-Cursor"
 GAP_FIELD = "X-Drayman-Log-Gap"
-PACES = ("wait", "drop", "disconnect")
 # It travels to who follows in one message.
 PATTERN_BYTES_MAX = 4096
 
@@ -57,9 +56,6 @@ def options_of(call: Call, *, json: bool) -> LogOptions:
     limit = call.integer("limit")
     if limit is not None and limit < 1:
         raise InvalidParameter(f"limit {limit}: ask for one record or more")
-    slow = call.text("slow") or PACES[0]
-    if slow not in PACES:
-        raise InvalidParameter(f"invalid slow {slow!r}: one of {', '.join(PACES)}")
     grep, grep_regex = _pattern(call, "grep"), _pattern(call, "grep-regex")
     if grep is not None and grep_regex is not None:
         raise InvalidParameter("grep and grep-regex: one of them can be asked for")
@@ -78,7 +74,7 @@ def options_of(call: Call, *, json: bool) -> LogOptions:
         grep=grep,
         grep_regex=grep_regex,
         cursor=call.text("cursor") if call.texts("cursor") else None,
-        slow=slow,
+        slow=call.slow(),
     )
 
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import enum
+
 import msgspec
 
 from drayman.model.container import ConsoleSize
 from drayman.model.go_json import Wire, Words
+
+
+class Slow(enum.StrEnum):
+    """What becomes of a client that reads too slowly. Drayman's own, but for the first."""
+
+    WAIT = "wait"  # the container waits for it
+    DROP = "drop"  # it loses output, and is told how much
+    DISCONNECT = "disconnect"
 
 
 class ExecRequest(Wire, frozen=True, kw_only=True):
@@ -112,8 +122,8 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
     # Where to go on, whatever `since` and `tail` say; empty when there is no such place yet. None:
     # nor are positions told.
     cursor: str | None = None
-    # What becomes of a follower that does not read: wait, drop or disconnect.
-    slow: str = "wait"
+    # What becomes of a follower that does not read.
+    slow: Slow = Slow.WAIT
 
 
 class AttachOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,3 +135,6 @@ class AttachOptions(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool
     logs: bool
     detach_keys: str = ""
+    slow: Slow = Slow.WAIT
+    # The kind of WebSocket messages that the client speaks in, empty for none.
+    websocket: str = ""

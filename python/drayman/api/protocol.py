@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any, cast
+from typing import Any
 
 import httptools
 from uvicorn.config import Config
@@ -146,12 +146,8 @@ class DockerProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(head)
         except httptools.HttpParserUpgrade:
-            if self._should_upgrade():
-                self.handle_websocket_upgrade()
-                rest = bytes(self._held)
-                self._held.clear()
-                if rest:
-                    cast(asyncio.Protocol, self.transport.get_protocol()).data_received(rest)
+            # A header like any other; the operation knows whether it wants one.
+            pass
         except httptools.HttpParserError:
             self._refuse(400)
         else:
@@ -168,8 +164,6 @@ class DockerProtocol(HttpToolsProtocol):
                 raise ValueError("unknown transfer encoding")
         super().on_headers_complete()
         cycle, scope = self.cycle, self.scope
-        if cycle is None or cycle.scope is not scope:
-            return  # a websocket, which is handed over in a moment
         framing = _framing(self.headers)
         match = self._router.find(scope["method"], scope["path"])
         extensions: dict[str, Any] = scope.setdefault("extensions", {})

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from drayman.api.backend import Backend, Filters
 from drayman.api.connection import Connection, connection_of
+from drayman.api.options import Slow
 from drayman.api.router import Match
 from drayman.api.versions import Version, parse
 from drayman.errors import InvalidParameter
@@ -106,6 +107,15 @@ class Call(Request):
             return uint32(text)
         except InvalidParameter as error:
             raise InvalidParameter(f"invalid resize {word} {quote(text)}: {error}") from None
+
+    def slow(self) -> Slow:
+        """The ``slow`` parameter."""
+        text = self.text("slow") or Slow.WAIT
+        try:
+            return Slow(text)
+        except ValueError:
+            words = ", ".join(Slow)
+            raise InvalidParameter(f"invalid slow {quote(text)}: it is one of {words}") from None
 
     def filters(self) -> Filters:
         """The ``filters`` parameter."""

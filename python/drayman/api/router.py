@@ -27,7 +27,6 @@ class Kind(enum.Enum):
     DOWNLOAD = enum.auto()  # bulk bytes, written by native code
     UPLOAD = enum.auto()  # bulk bytes, read by native code
     HIJACK = enum.auto()  # the connection is given away
-    WEBSOCKET = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from msgspec.structs import replace
 
 from drayman.api.lending import Session
@@ -12,10 +14,11 @@ from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import follow
 from drayman.engine.logs import Logs
 from drayman.engine.pending import Pending
-from drayman.engine.replies import head_is_read, say
+from drayman.engine.replies import head_is_read
 from drayman.engine.starting import hand_over
 from drayman.errors import Conflict, DraymanError
 from drayman.model.container import Container
+from drayman.runtime.messages import Past
 
 
 class Attaching:
@@ -37,41 +40,64 @@ class Attaching:
         """Give the connection away; what was logged comes first, if that was asked for."""
         options = replace(options, detach_keys=checked(options.detach_keys))
         pending = Pending(session, options, self._context.hang_ups)
-        waits = False
+        given_away = False
         try:
             entry = self._context.containers.find(name)
             self._context.announce.container(entry.record, "attach")
-            if options.logs:
-                await pending.greet()
-                await head_is_read(session.fd)
-                await self._replay(entry, options, session.fd)
             if options.stream:
-                waits = await self._connect(entry, name, pending)
+                await self._connect(entry, name, pending)
+                given_away = True
+            elif options.logs:
+                await self._replay(entry, pending, Past())
         except DraymanError as error:
-            await pending.greet()
-            await say(session.fd, f"Error attaching: {error}\r\n", framed=True)
+            await pending.say(f"Error attaching: {error}\r\n")
         finally:
-            if not waits:
-                await pending.greet()
-                pending.close()
+            if not given_away:
+                await pending.end()
 
-    async def _replay(self, entry: Entry, options: AttachOptions, fd: int) -> None:
-        if entry.record.host_config.log_config.type == "none":
-            return
-        wanted = LogOptions(stdout=options.stdout, stderr=options.stderr)
-        download = self._logs.download(entry, wanted)
-        await download.send(fd, chunked=False)
+    async def _connect(self, entry: Entry, name: str, pending: Pending) -> None:
+        """To the shim now, or to those who wait for one.
 
-    async def _connect(self, entry: Entry, name: str, pending: Pending) -> bool:
-        """To the shim now, or to those who wait, which keeps our copy open: True."""
-        async with entry.lock:
-            self._context.present(entry, name)
-            entry.arrivals.arrived()
-            if entry.shim is None:
-                await pending.wait_in(entry.pending)
-                return True
-            await hand_over(entry.shim, entry.record, pending)
-            return False
+        A shim tells of what it logged itself, and so leaves nothing out between that and what
+        comes; without one, nothing comes.
+        """
+        past = Past() if pending.options.logs else None
+        while True:
+            shim = entry.shim
+            if past is not None and shim is None:
+                past = await self._replay(entry, pending, past)
+            async with entry.lock:
+                self._context.present(entry, name)
+                entry.arrivals.arrived()
+                if entry.shim is None and shim is not None:
+                    # It ended, and has logged what was not told yet.
+                    continue
+                if entry.shim is None:
+                    return await pending.wait_in(entry.pending)
+                try:
+                    await hand_over(entry.shim, entry.record, pending, past)
+                    return pending.close()
+                except Conflict:
+                    # It ended just now, and we are about to hear of it.
+                    pass
+            await entry.ended.wait()
+
+    async def _replay(self, entry: Entry, pending: Pending, past: Past) -> Past:
+        """Send what is in the log by now; what is to be told should it be written meanwhile."""
+        await pending.greet()
+        await head_is_read(pending.fd)
+        until_ns = time.time_ns()
+        if entry.record.host_config.log_config.type != "none":
+            options = pending.options
+            wanted = LogOptions(
+                stdout=options.stdout,
+                stderr=options.stderr,
+                since_ns=past.since_ns,
+                until_ns=until_ns,
+            )
+            download = self._logs.download(entry, wanted, messages=options.websocket)
+            await download.send(pending.fd, chunked=False)
+        return Past(since_ns=until_ns + 1)
 
     async def resize(self, name: str, height: int, width: int) -> None:
         """Set the size of the container's terminal; one without a terminal ignores it."""

@@ -27,6 +27,7 @@ from drayman.api.options import (
     LogOptions,
     PathStat,
     PutOptions,
+    Slow,
     TarOptions,
 )
 from drayman.config import Config
@@ -97,9 +98,14 @@ class Engine:
         self._verbs.execs.check(exec_id)
 
     async def exec_start(
-        self, exec_id: str, request: ExecStartRequest, session: Session | None
+        self,
+        exec_id: str,
+        request: ExecStartRequest,
+        session: Session | None,
+        *,
+        slow: Slow = Slow.WAIT,
     ) -> None:
-        await self._finish(self._verbs.execs.start(exec_id, request, session))
+        await self._finish(self._verbs.execs.start(exec_id, request, session, slow))
 
     async def exec_resize(self, exec_id: str, height: int, width: int) -> None:
         await self._verbs.execs.resize(exec_id, height, width)

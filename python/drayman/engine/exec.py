@@ -14,14 +14,14 @@ from typing import Any
 import orjson
 
 from drayman.api.lending import Session
-from drayman.api.options import ExecRequest, ExecStartRequest
+from drayman.api.options import ExecRequest, ExecStartRequest, Slow
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.detach_keys import checked
 from drayman.engine.entry import Entry
 from drayman.engine.execs import COLLECTION_INTERVAL_S, Exec, ExecRecord, encode
 from drayman.engine.lifecycle import follow
-from drayman.engine.replies import say, tell
+from drayman.engine.replies import framed, raw, say, tell
 from drayman.errors import Conflict, DraymanError, InvalidParameter, NotFound, System
 from drayman.runtime import signals
 from drayman.runtime.process import compose_exec, environment
@@ -74,7 +74,13 @@ class Execs:
         entry, _ = self._find(exec_id)
         follow(entry.record, "exec")
 
-    async def start(self, exec_id: str, request: ExecStartRequest, session: Session | None) -> None:
+    async def start(
+        self,
+        exec_id: str,
+        request: ExecStartRequest,
+        session: Session | None,
+        slow: Slow = Slow.WAIT,
+    ) -> None:
         """Run it; with a session, failures are written into the stream."""
         try:
             entry, one = self._find(exec_id)
@@ -91,18 +97,24 @@ class Execs:
                     else f"exec command {exec_id} has already run"
                 )
             one.claimed = True
-            await self._run(entry, one, request, session)
+            await self._run(entry, one, request, session, slow)
         except DraymanError as error:
             if session is None:
                 raise
             await tell(session.fd, session.head)
-            await say(session.fd, f"{error}\r\n", framed=not request.tty)
+            text = f"{error}\r\n"
+            await say(session.fd, raw(text) if request.tty else framed(text))
         finally:
             if session is not None:
                 os.close(session.fd)
 
     async def _run(
-        self, entry: Entry, one: Exec, request: ExecStartRequest, session: Session | None
+        self,
+        entry: Entry,
+        one: Exec,
+        request: ExecStartRequest,
+        session: Session | None,
+        slow: Slow,
     ) -> None:
         asked = one.record.request
         process = await blocking(self._write, entry, one, request)
@@ -119,6 +131,7 @@ class Execs:
                 stdout=asked.attach_stdout,
                 stderr=asked.attach_stderr,
                 framed=not request.tty,
+                slow=slow,
                 detach_keys=checked(asked.detach_keys),
                 console_size=request.console_size or asked.console_size,
                 kill_on_disconnect=asked.kill_on_disconnect,

@@ -66,15 +66,16 @@ class Logs:
         finally:
             os.close(session.fd)
 
-    def download(self, entry: Entry, options: LogOptions) -> LogDownload:
-        """As `open`, when nothing needs to be checked."""
-        return LogDownload(self._context, entry, options)
+    def download(self, entry: Entry, options: LogOptions, messages: str = "") -> LogDownload:
+        """As `open`, when nothing needs to be checked; in WebSocket ``messages`` of a kind."""
+        return LogDownload(self._context, entry, options, messages)
 
 
 class LogDownload:
     """A `drayman.api.lending.LogStream`."""
 
-    def __init__(self, context: Context, entry: Entry, options: LogOptions) -> None:
+    def __init__(self, context: Context, entry: Entry, options: LogOptions, messages: str) -> None:
+        self._messages = messages
         self.trailers: dict[str, str] = {}
         self._context = context
         self._entry = entry
@@ -130,6 +131,8 @@ class LogDownload:
     def _reader(self, chunked: bool) -> LogReader:
         path = self._context.paths.container(self._entry.id).log
         wanted = _wanted(self._entry, self._options, chunked)
+        if self._messages:
+            wanted |= {"framed": False, "messages": self._messages}
         return LogReader(str(path), **wanted, grep_regex=self._options.grep_regex)
 
 

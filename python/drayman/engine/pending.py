@@ -7,7 +7,7 @@ import os
 from drayman.api.lending import Session
 from drayman.api.options import AttachOptions
 from drayman.engine.hang_ups import HangUps
-from drayman.engine.replies import tell
+from drayman.engine.replies import close_websocket, framed, message, say, tell
 
 
 class Pending:
@@ -36,6 +36,18 @@ class Pending:
 
     def _leave(self, waiting: list[Pending]) -> None:
         waiting.remove(self)
+        self.close()
+
+    async def say(self, text: str) -> None:
+        """Tell it what kept it from being served."""
+        await self.greet()
+        await say(self.fd, message(text) if self.options.websocket else framed(text))
+
+    async def end(self) -> None:
+        """Part from a client that has had everything."""
+        await self.greet()
+        if self.options.websocket:
+            await close_websocket(self.fd)
         self.close()
 
     def close(self) -> None:

@@ -8,22 +8,47 @@ import os
 import select
 import sys
 import termios
+import time
 
 from drayman.engine.blocking import blocking
 
 STDOUT = 1
+# Frames of a WebSocket (RFC 6455, 5.2): a whole text message, what stands for a length in two
+# bytes, and the end for reason 1000.
+WEBSOCKET_TEXT = 0x81
+WEBSOCKET_IN_TWO_BYTES = 126
+WEBSOCKET_CLOSE = b"\x88\x02\x03\xe8"
 # A client that does not read what it asked for within this is not waited for.
 _WRITE_WAIT_MS = 2000
+# How long a client may take to close a WebSocket, once it was told of the end.
+_CLOSE_WAIT_S = 2.0
 # As in the shim, which does the same for what it sends.
 _HEAD_WAIT_MS = 20
 _HEAD_UNREAD_BYTES = 256
 
 
-async def say(fd: int, text: str, *, framed: bool) -> None:
-    """Write a text, behind the head, as standard output of the process that never was."""
-    data = text.encode("utf-8", "surrogateescape")
-    if framed:
-        data = bytes((STDOUT, 0, 0, 0)) + len(data).to_bytes(4, "big") + data
+def raw(text: str) -> bytes:
+    """A text in a stream that has no frames."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def framed(text: str) -> bytes:
+    """A text as standard output of the process that never was."""
+    data = raw(text)
+    return bytes((STDOUT, 0, 0, 0)) + len(data).to_bytes(4, "big") + data
+
+
+def message(text: str) -> bytes:
+    """A text, of less than 64 KiB, as a WebSocket message."""
+    data = text.encode("utf-8", "replace")
+    if len(data) < WEBSOCKET_IN_TWO_BYTES:
+        return bytes((WEBSOCKET_TEXT, len(data))) + data
+    length = len(data).to_bytes(2, "big")
+    return bytes((WEBSOCKET_TEXT, WEBSOCKET_IN_TWO_BYTES)) + length + data
+
+
+async def say(fd: int, data: bytes) -> None:
+    """Write a text, wrapped for its reader, behind the head."""
     await head_is_read(fd)
     await tell(fd, data)
 
@@ -52,6 +77,24 @@ async def tell(fd: int, data: bytes) -> None:
         return
     if data:
         await blocking(_write, fd, data)
+
+
+async def close_websocket(fd: int) -> None:
+    """Close it for no fault, and give the client a moment to do the same: it would find the
+    connection gone before it could."""
+    await tell(fd, WEBSOCKET_CLOSE)
+    await blocking(_hear_out, fd)
+
+
+def _hear_out(fd: int) -> None:
+    deadline = time.monotonic() + _CLOSE_WAIT_S
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    try:
+        while poll.poll(max(0, deadline - time.monotonic()) * 1000) and os.read(fd, 1 << 16):
+            pass
+    except OSError:
+        return
 
 
 def _unread_bytes(fd: int) -> int:

@@ -20,6 +20,7 @@ from drayman.engine.supervision import Supervision
 from drayman.errors import DraymanError, InvalidParameter, System
 from drayman.model.container import Container
 from drayman.runtime import seccomp
+from drayman.runtime.messages import Past
 from drayman.runtime.shim import Gone, Shim, StartError
 from drayman.runtime.spec import compose
 
@@ -157,8 +158,11 @@ def _started(record: Container, attachment: Attached, pid: int, started_at_ns: i
     )
 
 
-async def hand_over(shim: Shim, record: Container, pending: Pending) -> None:
-    """Give a client's connection to the shim, which answers it; our copy stays the caller's."""
+async def hand_over(
+    shim: Shim, record: Container, pending: Pending, past: Past | None = None
+) -> None:
+    """Give a client's connection to the shim, which answers it and tells it of the ``past``; our
+    copy stays the caller's."""
     options, config = pending.options, record.config
     await shim.attach(
         pending.fd,
@@ -166,6 +170,9 @@ async def hand_over(shim: Shim, record: Container, pending: Pending) -> None:
         stdout=options.stdout,
         stderr=options.stderr,
         framed=not config.tty,
+        websocket=options.websocket,
+        past=past,
+        slow=options.slow,
         detach_keys=options.detach_keys,
         head=pending.head,
         early=pending.early,

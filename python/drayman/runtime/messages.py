@@ -32,6 +32,12 @@ class Hello(Request, tag="hello"):
     """Who are you."""
 
 
+class Past(msgspec.Struct, frozen=True):
+    """What of the log a client is told before what comes: everything, or from a moment on."""
+
+    since_ns: int | None = None
+
+
 class Attach(Request, tag="attach"):
     """Serve a client, whose connection comes beside the message."""
 
@@ -39,6 +45,10 @@ class Attach(Request, tag="attach"):
     stdout: bool
     stderr: bool
     framed: bool
+    # The kind of WebSocket messages that it speaks in: ``text`` or ``binary``.
+    messages: str | None = None
+    past: Past | None = None
+    slow: str = "wait"
     # None or empty: the container's own.
     detach_keys: str | None = None
     head: bytes = b""
@@ -76,6 +86,7 @@ class Exec(Request, tag="exec"):
     stdout: bool
     stderr: bool
     framed: bool
+    slow: str = "wait"
     detach_keys: str | None = None
     head: bytes = b""
     early: bytes = b""

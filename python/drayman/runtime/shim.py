@@ -28,6 +28,8 @@ Answer = TypeVar("Answer")
 _CONTROL_FD = 3
 # The longest answer, the status of some hundred execs, fits many times.
 _MESSAGE_BYTES_MAX = 512 * 1024
+# Asked and not answered, at most: a shim gives up an engine for which 1024 messages wait.
+_ASKED_MAX = 256
 _KINDS: dict[str, type[DraymanError]] = {
     "not-found": NotFound,
     "invalid": InvalidParameter,
@@ -62,6 +64,7 @@ class Shim:
         self._socket = connection
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count(1)
+        self._room_to_ask = asyncio.Semaphore(_ASKED_MAX)
         self._asked: dict[int, asyncio.Future[msgspec.Raw]] = {}
         self._writable: asyncio.Future[None] | None = None
         self._on_event: Callable[[Event], None] | None = None
@@ -126,19 +129,26 @@ class Shim:
         stdout: bool,
         stderr: bool,
         framed: bool,
+        websocket: str = "",
+        past: messages.Past | None = None,
+        slow: str = "wait",
         detach_keys: str = "",
         head: bytes = b"",
         early: bytes = b"",
     ) -> None:
         """Have it serve a client, before the start or after; ``fd`` stays the caller's to close.
 
-        ``head`` is what it tells the client first, ``early`` what the client said already.
+        ``head`` is what it tells the client first, then the ``past``; ``early`` is what the client
+        said already. ``websocket``: the kind of messages that it speaks in, empty for none.
         """
         request = messages.Attach(
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             framed=framed,
+            messages=websocket or None,
+            past=past,
+            slow=slow,
             detach_keys=detach_keys or None,
             head=head,
             early=early,
@@ -169,6 +179,7 @@ class Shim:
         stdout: bool,
         stderr: bool,
         framed: bool,
+        slow: str = "wait",
         detach_keys: str = "",
         console_size: tuple[int, int] | None = None,
         kill_on_disconnect: bool = False,
@@ -189,6 +200,7 @@ class Shim:
             stdout=stdout,
             stderr=stderr,
             framed=framed,
+            slow=slow,
             detach_keys=detach_keys or None,
             head=head,
             early=early,
@@ -229,15 +241,16 @@ class Shim:
         self._end()
 
     async def _ask(self, request: messages.Request, answer: type[Answer], *fds: int) -> Answer:
-        request.id = next(self._numbers)
-        message = msgspec.json.encode(request)
-        future: asyncio.Future[msgspec.Raw] = self._loop.create_future()
-        self._asked[request.id] = future
-        try:
-            await self._send(message, fds)
-            return msgspec.json.decode(await future, type=answer)
-        finally:
-            del self._asked[request.id]
+        async with self._room_to_ask:
+            request.id = next(self._numbers)
+            message = msgspec.json.encode(request)
+            future: asyncio.Future[msgspec.Raw] = self._loop.create_future()
+            self._asked[request.id] = future
+            try:
+                await self._send(message, fds)
+                return msgspec.json.decode(await future, type=answer)
+            finally:
+                del self._asked[request.id]
 
     async def _send(self, message: bytes, fds: Sequence[int]) -> None:
         while True:

@@ -45,8 +45,17 @@ impl Init<'_> {
         self.set_up_kernel()?;
         self.stdio.install_pipes()?;
         self.set_up_root()?;
-        self.set_up_resources()?;
+        if self.mapped.is_none() {
+            settings::set_oom_score("self", self.spec.process.oom_score_adj)?;
+        }
         let root = self.change_root()?;
+        // Our parent may have had more files open than the program is to have.
+        sys::close_all_but(&[root.as_fd(), report.writing.as_fd()])
+            .map_err(Error::system("close descriptors"))?;
+        // From inside a user namespace the parent has to set them.
+        if self.mapped.is_none() {
+            settings::set_resource_limits(0, &self.spec.process.rlimits)?;
+        }
         identity::become_program(
             &self.spec.process,
             self.seccomp,
@@ -84,15 +93,6 @@ impl Init<'_> {
         }
         settings::set_sysctls(&self.spec.linux.sysctl)?;
         settings::set_labels(&self.spec.process)
-    }
-
-    /// Limits on this process that, from inside a user namespace, the parent has to set.
-    fn set_up_resources(&self) -> Result<(), Error> {
-        if self.mapped.is_some() {
-            return Ok(());
-        }
-        settings::set_oom_score("self", self.spec.process.oom_score_adj)?;
-        settings::set_resource_limits(0, &self.spec.process.rlimits)
     }
 
     /// Builds the whole tree below the root's mount, from descriptors of it, while our own root is still the host's.

@@ -67,8 +67,9 @@ impl Join<'_> {
     fn set_up_from_outside(&self) -> Result<(), Error> {
         settings::set_labels(self.process)?;
         settings::set_oom_score("self", self.process.oom_score_adj)?;
-        settings::set_resource_limits(0, &self.process.rlimits)?;
-        self.cgroup.join()
+        self.cgroup.join()?;
+        // Last, for files may be open beyond the limit until they are closed.
+        settings::set_resource_limits(0, &self.process.rlimits)
     }
 
     fn become_program(&self, report: &Report) -> Result<Infallible, Error> {

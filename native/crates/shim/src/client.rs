@@ -3,14 +3,25 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use drayman_stdio::{header, DetachKeys, Outbox, Sent, Stream};
+use drayman_stdio::websocket::{self, Frames};
+use drayman_stdio::{DetachKeys, LogReader, Outbox, Sent};
 use rustix::event::epoll::EventFlags;
 use rustix::net::sockopt::{set_socket_send_buffer_size_force, socket_domain, socket_type};
-use rustix::net::{recv, shutdown, AddressFamily, RecvFlags, Shutdown, SocketType};
+use rustix::net::{shutdown, AddressFamily, Shutdown, SocketType};
 
+use crate::form::Form;
 use crate::kernel::unread_by_peer_bytes;
-use crate::messages::{Attachment, Refusal};
+use crate::loss::Loss;
+use crate::messages::{Attachment, Refusal, Slow};
+use crate::pipes::set_nonblocking;
 use crate::poll::{Poller, Token, Watch};
+
+mod deliver;
+mod listen;
+mod unseen;
+
+pub use listen::Said;
+pub use unseen::UNSEEN_BYTES_MIN;
 
 /// The kernel's share of what waits for a client. Large writes need it: 64 KiB run at a fifth of the speed.
 const SEND_BUFFER_BYTES: usize = 512 * 1024;
@@ -26,7 +37,7 @@ const HANG_UP_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Input {
-    /// Never read.
+    /// Not for the process; read at all only for what a WebSocket says beside it.
     Unwanted,
     Open,
     Ended,
@@ -42,20 +53,19 @@ enum Phase {
     Gone,
 }
 
-/// What a client said.
+/// A connection that speaks in WebSocket frames.
 #[derive(Debug)]
-pub enum Said {
-    Bytes(usize),
-    Nothing,
-    End,
+struct WebSocket {
+    frames: Frames,
+    /// The frame that will close it, until that was sent.
+    close: Option<Vec<u8>>,
 }
 
 /// What of the output is for a client.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Wanted {
     stdout: bool,
     stderr: bool,
-    framed: bool,
 }
 
 #[derive(Debug)]
@@ -63,9 +73,16 @@ pub struct Client {
     socket: OwnedFd,
     watch: Watch,
     wanted: Wanted,
+    form: Form,
+    websocket: Option<WebSocket>,
     input: Input,
     pub keys: DetachKeys,
     outbox: Outbox,
+    debt: Option<unseen::Debt>,
+    slow: Slow,
+    loss: Loss,
+    /// What it is told of the log first: until then it is not told what the process writes.
+    past: Option<LogReader>,
     /// Until when output is withheld for the sake of the response head.
     gate: Option<Instant>,
     phase: Phase,
@@ -81,11 +98,14 @@ impl Client {
         attachment: &Attachment,
         takes_input: bool,
         keys: DetachKeys,
+        past: Option<LogReader>,
         now: Instant,
     ) -> Result<Self, Refusal> {
         if socket_type(&socket) != Ok(SocketType::STREAM) {
             return Err(Refusal::invalid("the descriptor is not a stream socket"));
         }
+        // What is spliced into it would wait.
+        set_nonblocking(&socket).map_err(Refusal::system)?;
         // As much as the host allows, if not all.
         let _ = set_socket_send_buffer_size_force(&socket, SEND_BUFFER_BYTES);
         let wait = match socket_domain(&socket) {
@@ -97,8 +117,12 @@ impl Client {
             wanted: Wanted {
                 stdout: attachment.stdout,
                 stderr: attachment.stderr,
-                framed: attachment.framed,
             },
+            form: Form::of(attachment),
+            websocket: attachment.messages.map(|_| WebSocket {
+                frames: Frames::default(),
+                close: Some(websocket::close(Some(websocket::NORMAL_CLOSURE))),
+            }),
             input: if takes_input {
                 Input::Open
             } else {
@@ -106,6 +130,10 @@ impl Client {
             },
             keys,
             outbox: Outbox::default(),
+            debt: None,
+            slow: attachment.slow,
+            loss: Loss::default(),
+            past,
             gate: Some(now + wait),
             phase: Phase::Attached,
             hung_up: false,
@@ -121,24 +149,6 @@ impl Client {
         }
     }
 
-    /// Send what the process wrote, if the client asked for that stream.
-    pub fn deliver(&mut self, stream: Stream, bytes: &[u8]) {
-        let wanted = match stream {
-            Stream::Stdout => self.wanted.stdout,
-            Stream::Stderr => self.wanted.stderr,
-        };
-        if !wanted || self.hung_up || !matches!(self.phase, Phase::Attached) {
-            return;
-        }
-        let header = header(stream, bytes.len());
-        let header = if self.wanted.framed { &header[..] } else { &[] };
-        if self.is_gated() {
-            self.outbox.queue(header, bytes);
-        } else if self.outbox.push(self.socket.as_fd(), header, bytes) == Sent::Gone {
-            self.hang_up();
-        }
-    }
-
     /// Send what waits, and tell the end when it is time.
     pub fn flush(&mut self, now: Instant) {
         if self.outbox.waiting_bytes() > 0
@@ -147,7 +157,14 @@ impl Client {
         {
             self.hang_up();
         }
-        if matches!(self.phase, Phase::Ending) && self.outbox.waiting_bytes() == 0 {
+        self.tell_loss(self.outbox.waiting_bytes());
+        if !matches!(self.phase, Phase::Ending) || self.past.is_some() {
+            return;
+        }
+        if let Some(close) = self.websocket.as_mut().and_then(|one| one.close.take()) {
+            self.push(&[], &close);
+        }
+        if self.outbox.waiting_bytes() == 0 && self.debt.is_none() && !self.is_gone() {
             let told = shutdown(&self.socket, Shutdown::Write).is_ok();
             let stays = told && !self.hung_up && self.input != Input::Ended;
             self.phase = if stays {
@@ -155,25 +172,6 @@ impl Client {
             } else {
                 Phase::Gone
             };
-        }
-    }
-
-    /// Read what the client said into `buffer`, without waiting.
-    pub fn listen(&mut self, buffer: &mut [u8]) -> Said {
-        match recv(&self.socket, buffer, RecvFlags::DONTWAIT) {
-            Ok((0, _)) => Said::End,
-            Ok((count, _)) => Said::Bytes(count),
-            Err(rustix::io::Errno::AGAIN) if self.hung_up => Said::End,
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Said::Nothing,
-            Err(_) => Said::End,
-        }
-    }
-
-    /// The client will say no more.
-    pub fn end_input(&mut self) {
-        self.input = Input::Ended;
-        if self.hung_up || matches!(self.phase, Phase::Told(_)) {
-            self.phase = Phase::Gone;
         }
     }
 
@@ -190,6 +188,7 @@ impl Client {
         self.hung_up = true;
         self.abandoned |= matches!(self.phase, Phase::Attached);
         self.outbox = Outbox::default();
+        self.debt = None;
         if self.input != Input::Open || !matches!(self.phase, Phase::Attached) {
             self.phase = Phase::Gone;
         }
@@ -210,13 +209,17 @@ impl Client {
     pub fn deadline(&self) -> Option<Instant> {
         match self.phase {
             Phase::Told(until) => Some(until),
-            _ if self.outbox.waiting_bytes() > 0 => self.gate,
+            _ if self.outbox.waiting_bytes() > 0 || self.past.is_some() => self.gate,
             _ => None,
         }
     }
 
+    /// What waits for it, and makes the process wait.
     pub fn waiting_bytes(&self) -> usize {
-        self.outbox.waiting_bytes()
+        match self.slow {
+            Slow::Wait => self.outbox.waiting_bytes(),
+            Slow::Drop | Slow::Disconnect => 0,
+        }
     }
 
     pub fn is_gone(&self) -> bool {
@@ -237,6 +240,10 @@ impl Client {
         self.input == Input::Open && matches!(self.phase, Phase::Attached)
     }
 
+    pub fn is_websocket(&self) -> bool {
+        self.websocket.is_some()
+    }
+
     /// Watch for what can be dealt with now; `stdin_ready` tells whether the process can be spoken to.
     pub fn settle(&mut self, poller: &Poller, token: Token, stdin_ready: bool) {
         // A connection that hung up reports that for ever.
@@ -246,10 +253,16 @@ impl Client {
 
     fn interest(&self, stdin_ready: bool) -> EventFlags {
         let mut interest = EventFlags::empty();
-        if matches!(self.phase, Phase::Told(_)) || (self.speaks() && stdin_ready) {
+        let is_heard = match self.phase {
+            Phase::Told(_) => true,
+            Phase::Attached if self.input == Input::Unwanted => self.is_websocket(),
+            _ => self.speaks() && stdin_ready,
+        };
+        if is_heard {
             interest |= EventFlags::IN | EventFlags::RDHUP;
         }
-        if self.outbox.waiting_bytes() > 0 {
+        let waits_for_head = self.past.is_some() && self.gate.is_some();
+        if self.outbox.waiting_bytes() > 0 || self.debt.is_some() || waits_for_head {
             interest |= EventFlags::OUT;
             if self.gate.is_some() {
                 // It is writable all the time; the edge comes each time the peer has read something.

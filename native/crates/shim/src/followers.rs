@@ -10,7 +10,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{send, shutdown, SendFlags, Shutdown};
 
-use crate::messages::{Follow, Refusal};
+use crate::messages::{Follow, Refusal, Slow};
 use crate::poll::{Poller, Token, Watch};
 
 /// Sent to one follower before others, and the container's output, have their turn.
@@ -59,6 +59,7 @@ impl Follow {
             json: self.json,
             whole: self.whole,
             chunked: self.chunked,
+            messages: None,
         };
         let opened = match self.cursor.as_deref() {
             None => LogReader::open(log, selection, form),
@@ -72,7 +73,11 @@ impl Follow {
             let path = log.display();
             Refusal::system(format!("{path}: {error}"))
         })?;
-        reader.set_slow(self.slow);
+        reader.set_slow(match self.slow {
+            Slow::Wait => drayman_stdio::Slow::Wait,
+            Slow::Drop => drayman_stdio::Slow::Drop,
+            Slow::Disconnect => drayman_stdio::Slow::Disconnect,
+        });
         Ok(reader)
     }
 }

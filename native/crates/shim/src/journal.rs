@@ -2,7 +2,7 @@
 
 use std::io;
 
-use drayman_stdio::{JsonFile, Rotation};
+use drayman_stdio::{JsonFile, Rotation, Stream};
 
 use crate::config::Log;
 
@@ -72,6 +72,11 @@ impl Journal {
         let Some(file) = &self.file else { return false };
         let written = file.written_bytes();
         std::mem::replace(&mut self.told_bytes, written) != written
+    }
+
+    /// What was taken for the log and is not in it yet, though it was flushed.
+    pub fn held(&self) -> Vec<(Stream, &[u8])> {
+        self.file.iter().flat_map(JsonFile::held).collect()
     }
 
     /// Keep no memory that is not needed.

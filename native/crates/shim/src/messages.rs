@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
-use drayman_stdio::Slow;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// One datagram is one message; a larger one is refused.
@@ -66,6 +65,14 @@ pub struct Attachment {
     pub stdout: bool,
     pub stderr: bool,
     pub framed: bool,
+    /// The client speaks WebSocket, and gets the output in messages of this kind.
+    #[serde(default)]
+    pub messages: Option<Messages>,
+    /// It is told what the log has before it is told what comes.
+    #[serde(default)]
+    pub past: Option<Past>,
+    #[serde(default)]
+    pub slow: Slow,
     /// None: the container's own.
     #[serde(default)]
     pub detach_keys: Option<String>,
@@ -75,6 +82,33 @@ pub struct Attachment {
     /// What the client sent behind its request, read already.
     #[serde(default, deserialize_with = "from_base64")]
     pub early: Vec<u8>,
+}
+
+/// Kinds of WebSocket messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Messages {
+    Text,
+    Binary,
+}
+
+/// What of the log a client is told.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct Past {
+    /// None: everything.
+    pub since_ns: Option<i64>,
+}
+
+/// What becomes of a client for which too much waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Slow {
+    /// The process waits for it, and so does everybody.
+    #[default]
+    Wait,
+    /// It loses output, and is told how much.
+    Drop,
+    Disconnect,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -112,19 +146,13 @@ pub struct Follow {
     pub grep: Option<String>,
     /// Where to go on, and that positions are wanted; empty when there is none yet.
     pub cursor: Option<String>,
-    #[serde(default, deserialize_with = "pace")]
+    #[serde(default)]
     pub slow: Slow,
     /// How the body of the answer is framed.
     pub chunked: bool,
     /// The answer's head, which nobody has sent yet.
     #[serde(default, deserialize_with = "from_base64")]
     pub head: Vec<u8>,
-}
-
-fn pace<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Slow, D::Error> {
-    let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-    let unknown = || serde::de::Error::custom(format!("unknown pace: {text}"));
-    Slow::parse(&text).ok_or_else(unknown)
 }
 
 fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {

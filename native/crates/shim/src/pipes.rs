@@ -86,7 +86,8 @@ impl Ours {
     }
 }
 
-fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
+/// For whoever has this file open.
+pub fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
     let flags = fcntl_getfl(&fd)?;
     Ok(fcntl_setfl(fd, flags | OFlags::NONBLOCK)?)
 }

@@ -5,15 +5,17 @@ use std::time::Instant;
 
 use drayman_executor::spec::{Process as Plan, Spec};
 use drayman_executor::{Container, StartError, Started, StdioPlan};
-use drayman_stdio::now_ns;
+use drayman_stdio::{now_ns, LogReader, Selection};
 use rustix::termios::{tcsetwinsize, Winsize};
 
-use crate::config::{Log, VERSION};
+use crate::config::{Config, Log, VERSION};
 use crate::followers::Follower;
+use crate::form::Form;
 use crate::messages::{
     reply, Answer, Ask, Attachment, Exec, Follow, Orphans, Refusal, Request, State, Until,
     MESSAGE_BYTES_MAX,
 };
+use crate::open_files::OpenFiles;
 use crate::pipes::{Ours, Pipes};
 use crate::poll::Token;
 use crate::process::Process;
@@ -123,6 +125,7 @@ impl Shim {
     ) -> Result<Answer, Refusal> {
         let socket =
             only(&mut descriptors)?.ok_or_else(|| Refusal::invalid("no descriptor came along"))?;
+        let past = self.past(attachment)?;
         let Self {
             sessions,
             core,
@@ -134,9 +137,28 @@ impl Shim {
             .filter(|_| self.state != State::Stopped);
         let session = session.ok_or_else(|| Refusal::conflict("the container has ended"))?;
         let keys = &config.stdio.detach_keys;
-        let client = session.invite(socket, attachment, keys, Instant::now())?;
+        let client = session.invite(socket, attachment, keys, past, Instant::now())?;
         session.admit(client, attachment, &mut core.shared());
         Ok(Answer::Done {})
+    }
+
+    /// What an attaching client is to be told of the log, if it asked and there is one.
+    fn past(&self, attachment: &Attachment) -> Result<Option<LogReader>, Refusal> {
+        let Some(past) = &attachment.past else {
+            return Ok(None);
+        };
+        let selection = Selection {
+            stdout: attachment.stdout,
+            stderr: attachment.stderr,
+            since_ns: past.since_ns,
+            ..Selection::default()
+        };
+        let Log::JsonFile { path, .. } = &self.config.log else {
+            return Ok(None);
+        };
+        let reader = LogReader::open(path, selection, Form::of(attachment).of_log());
+        let failed = |error| Refusal::system(format!("{}: {error}", path.display()));
+        reader.map(Some).map_err(failed)
     }
 
     fn follow(&mut self, client: OwnedFd, follow: &Follow) -> Result<Answer, Refusal> {
@@ -160,7 +182,7 @@ impl Shim {
         };
         let container = self
             .container
-            .insert(prepare(&self.config).map_err(host_failed)?);
+            .insert(prepare(&self.config, self.open_files).map_err(host_failed)?);
         let stdio = &self.config.stdio;
         let (started, ours) = if stdio.tty {
             let started = container.start(&StdioPlan::Terminal {
@@ -196,7 +218,8 @@ impl Shim {
         }
         let socket = only(&mut descriptors)?;
         let is_attached = socket.is_some();
-        let plan = read_plan(&exec)?;
+        let mut plan = read_plan(&exec)?;
+        self.open_files.limit(&mut plan);
         let attachment = &exec.attachment;
         let number = self.next_session;
         let takes_stdin = is_attached && attachment.stdin;
@@ -208,7 +231,7 @@ impl Shim {
         };
         let mut session = Session::new(number, manner);
         let keys = &self.config.stdio.detach_keys;
-        let invite = |socket| session.invite(socket, attachment, keys, Instant::now());
+        let invite = |socket| session.invite(socket, attachment, keys, None, Instant::now());
         let client = socket.map(invite).transpose()?;
         let (started, ours) = self.start_exec(&exec, &plan, is_attached)?;
 
@@ -285,12 +308,13 @@ impl Shim {
 }
 
 /// Make what the container needs before its first process.
-fn prepare(config: &crate::config::Config) -> Result<Container, String> {
+fn prepare(config: &Config, open_files: OpenFiles) -> Result<Container, String> {
     let read = |path: &std::path::Path| {
         std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
     };
     let spec = Spec::parse(&read(&config.bundle.join("config.json"))?);
-    let spec = spec.map_err(|error| error.to_string())?;
+    let mut spec = spec.map_err(|error| error.to_string())?;
+    open_files.limit(&mut spec.process);
     let filter = config.seccomp.as_deref().map(read).transpose()?;
     Container::prepare(spec, &config.root, &config.cgroup, filter)
         .map_err(|error| error.to_string())

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use drayman_stdio::{now_ns, DetachKeys, JsonFile, Stream, Typed, OUTBOX_BYTES};
+use drayman_stdio::{now_ns, DetachKeys, JsonFile, LogReader, Stream, OUTBOX_BYTES};
 use rustix::event::epoll::EventFlags;
 
-use crate::client::{Client, Said};
+use crate::client::{Client, UNSEEN_BYTES_MIN};
 use crate::messages::{Attachment, Refusal};
 use crate::output::Output;
 use crate::pipes::{Ours, PIPE_BYTES};
 use crate::poll::{Poller, Token};
 use crate::process::{Exit, Process};
 use crate::stdin::Stdin;
+
+mod hear;
+mod unseen;
 
 /// Read from a pipe or a client at a time.
 pub const READ_BYTES: usize = 64 * 1024;
@@ -44,6 +47,8 @@ pub struct Session {
     next_client: u32,
     /// A client is too far behind: the process has to wait.
     held_up: bool,
+    /// Nobody but one client is interested in the output.
+    is_spliced: bool,
     pub process: Option<Process>,
     drain_until: Option<Instant>,
     /// Clients that typed the detach keys.
@@ -79,19 +84,21 @@ impl Session {
             clients: BTreeMap::new(),
             next_client: 0,
             held_up: false,
+            is_spliced: false,
             process: None,
             drain_until: None,
             detached: Vec::new(),
         }
     }
 
-    /// Make a client of this session, without attaching it yet. The text of the error is Docker's
-    /// when the keys are not to be understood.
+    /// Make a client of this session, without attaching it yet; it hears of the `past` first. The text
+    /// of the error is Docker's when the keys are not to be understood.
     pub fn invite(
         &self,
         socket: OwnedFd,
         attachment: &Attachment,
         default_keys: &str,
+        past: Option<LogReader>,
         now: Instant,
     ) -> Result<Client, Refusal> {
         let keys = match &attachment.detach_keys {
@@ -104,6 +111,7 @@ impl Session {
             attachment,
             attachment.stdin && self.manner.takes_stdin,
             keys,
+            past,
             now,
         )
     }
@@ -111,10 +119,12 @@ impl Session {
     /// Attach a client: greet it, and pass on what it has said already.
     pub fn admit(&mut self, mut client: Client, attachment: &Attachment, shared: &mut Shared<'_>) {
         client.greet(&attachment.head);
+        let mut early = attachment.early.clone();
+        let said = client.understand(&mut early);
         let number = self.next_client;
         self.next_client += 1;
         self.clients.insert(number, client);
-        self.pass_on(number, &attachment.early);
+        self.take(number, said, &early, shared.now);
         self.settle(shared);
     }
 
@@ -205,7 +215,27 @@ impl Session {
         log: Option<&mut JsonFile>,
     ) {
         self.read(stream, shared, log);
+        self.hear_the_gone(shared);
         self.settle(shared);
+    }
+
+    /// Whether a client is to be told of the past before anything else.
+    pub fn has_past(&self) -> bool {
+        self.clients.values().any(Client::has_past)
+    }
+
+    /// Tell clients of the past (see [`Client::catch_up`]).
+    pub fn catch_up(&mut self, held: &[(Stream, &[u8])], shared: &mut Shared<'_>) {
+        for client in self.clients.values_mut() {
+            client.catch_up(held, shared.now);
+        }
+        self.hear_the_gone(shared);
+        self.settle(shared);
+    }
+
+    /// Whether a client can be told more of the past at once.
+    pub fn is_behind(&self) -> bool {
+        self.clients.values().any(Client::is_behind)
     }
 
     /// The process can take more input: what waits, then what clients have to say.
@@ -224,6 +254,7 @@ impl Session {
             client.hang_up();
         } else if flags.contains(EventFlags::OUT) {
             client.flush(shared.now);
+            self.pay_debts();
         }
         self.hear(number, shared);
         self.settle(shared);
@@ -238,84 +269,26 @@ impl Session {
     pub fn let_go(&mut self, shared: &mut Shared<'_>) {
         for number in std::mem::take(&mut self.detached) {
             if let Some(client) = self.clients.get_mut(&number) {
+                client.forget_past();
                 client.end(shared.now);
             }
         }
         self.settle(shared);
     }
 
-    /// Clients that hung up are not watched: what they said before is read when the process takes it.
-    fn hear_the_gone(&mut self, shared: &mut Shared<'_>) {
-        let gone = self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.has_hung_up());
-        let numbers: Vec<u32> = gone.map(|(number, _)| *number).collect();
-        for number in numbers {
-            self.hear(number, shared);
-        }
-    }
-
-    /// Read what a client says, as long as the process takes it.
-    fn hear(&mut self, number: u32, shared: &mut Shared<'_>) {
-        let mut reads = 0;
-        while let Some(client) = self.clients.get_mut(&number) {
-            let has_had_its_turn = reads == READS_IN_A_ROW && !client.has_hung_up();
-            let has_to_wait = client.speaks() && !self.stdin.is_ready();
-            if client.is_gone() || has_had_its_turn || has_to_wait {
+    fn read(&mut self, stream: Stream, shared: &mut Shared<'_>, mut log: Option<&mut JsonFile>) {
+        self.is_spliced = log.is_none() && self.may_splice();
+        let mut rounds = 0;
+        while self.is_spliced && rounds < READS_IN_A_ROW && self.splice(stream) {
+            rounds += 1;
+            if self.is_in_debt() {
                 return;
             }
-            reads += 1;
-            match client.listen(&mut shared.scratch[..READ_BYTES]) {
-                Said::Nothing => return,
-                Said::Bytes(count) => self.pass_on(number, &shared.scratch[..count]),
-                Said::End => return self.end_input(number, shared.now),
-            }
         }
-    }
-
-    /// Give the process what a client said, up to the detach keys.
-    fn pass_on(&mut self, number: u32, bytes: &[u8]) {
-        let Some(client) = self
-            .clients
-            .get_mut(&number)
-            .filter(|client| client.speaks())
-        else {
+        if rounds > 0 {
             return;
-        };
-        if !self.manner.tty {
-            return self.stdin.write(bytes);
         }
-        match client.keys.push(bytes) {
-            Typed::Send(bytes) => self.stdin.write(&bytes),
-            Typed::Detach(bytes) => {
-                self.stdin.write(&bytes);
-                client.end_input();
-                self.detached.push(number);
-            }
-        }
-    }
-
-    /// A client will say no more. Docker: that ends the input of a process that was made for one
-    /// client without a terminal, and else that client's attachment.
-    fn end_input(&mut self, number: u32, now: Instant) {
-        let Some(client) = self.clients.get_mut(&number) else {
-            return;
-        };
-        let spoke = client.speaks();
-        let held_back = client.keys.finish();
-        client.end_input();
-        if spoke {
-            self.stdin.write(&held_back);
-            if self.manner.ends_stdin() {
-                self.stdin.end();
-            } else {
-                client.end(now);
-            }
-        }
-    }
-
-    fn read(&mut self, stream: Stream, shared: &mut Shared<'_>, mut log: Option<&mut JsonFile>) {
+        self.copy_debts();
         let output = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
@@ -344,6 +317,7 @@ impl Session {
 
     /// Watch for what can be dealt with now, and forget who is gone.
     fn settle(&mut self, shared: &Shared<'_>) {
+        self.part();
         let furthest = self
             .clients
             .values()
@@ -352,11 +326,14 @@ impl Session {
             .unwrap_or(0);
         let limit = match self.drain_until {
             Some(_) => OUTBOX_BYTES + DRAIN_BYTES,
+            // What waits keeps all the rest from being spliced.
+            None if self.is_spliced && self.held_up => 1,
+            None if self.is_spliced => UNSEEN_BYTES_MIN,
             // Once held up, until half is gone: not a read for every write.
             None if self.held_up => OUTBOX_BYTES / 2,
             None => OUTBOX_BYTES,
         };
-        self.held_up = furthest >= limit;
+        self.held_up = furthest >= limit || self.is_in_debt();
         self.stdout
             .settle(shared.poller, Token::Stdout(self.number), self.held_up);
         self.stderr

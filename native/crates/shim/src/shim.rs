@@ -18,6 +18,7 @@ use crate::followers::Followers;
 use crate::journal::Journal;
 use crate::kernel::trim_memory;
 use crate::messages::{encode, Event, ExitRecord, State};
+use crate::open_files::OpenFiles;
 use crate::poll::{Poller, Token};
 use crate::process::Exit;
 use crate::session::{Manner, Session, Shared, READ_BYTES};
@@ -58,6 +59,7 @@ pub struct Shim {
     pub followers: Followers,
     pub container: Option<Container>,
     pub started_at_ns: i64,
+    pub open_files: OpenFiles,
     log: Journal,
     daemons: Daemons,
     /// Until when the container's remains are waited for.
@@ -95,6 +97,7 @@ impl Shim {
             followers: Followers::default(),
             container: None,
             started_at_ns: 0,
+            open_files: OpenFiles::raise(),
             log,
             daemons,
             clear_until: None,
@@ -109,7 +112,7 @@ impl Shim {
             let idle = (!rested).then_some(IDLE_WAIT);
             let due = self.deadline();
             let due = due.map(|at| at.saturating_duration_since(Instant::now()));
-            let due = if self.followers.are_behind() {
+            let due = if self.is_behind() {
                 Some(Duration::ZERO)
             } else {
                 due
@@ -128,6 +131,11 @@ impl Shim {
             self.catch_up();
         }
         Ok(())
+    }
+
+    /// Whether some client can be told more of the log at once.
+    fn is_behind(&self) -> bool {
+        self.followers.are_behind() || self.sessions.get(&INIT).is_some_and(Session::is_behind)
     }
 
     fn is_needed(&self) -> bool {
@@ -225,7 +233,15 @@ impl Shim {
             let kept = *number == INIT && !leaving;
             kept || session.has_clients() || session.is_live()
         });
+        self.tell_the_past();
         self.feed_followers();
+    }
+
+    /// The log is written now: who has it all is told from here on what comes.
+    fn tell_the_past(&mut self) {
+        if let Some(session) = self.sessions.get_mut(&INIT).filter(|one| one.has_past()) {
+            session.catch_up(&self.log.held(), &mut self.core.shared());
+        }
     }
 
     fn feed_followers(&mut self) {

@@ -6,6 +6,7 @@ use crate::frame::{self, Stream, HEADER_BYTES};
 use crate::line::Line;
 use crate::record::attributes;
 use crate::stamp::{self, Width};
+use crate::websocket::Opcode;
 
 /// By default the bare text.
 #[allow(clippy::struct_excessive_bools)]
@@ -21,6 +22,8 @@ pub struct Form {
     pub whole: bool,
     /// Wrapped in HTTP chunks, the last one (of length 0) left out.
     pub chunked: bool,
+    /// Wrapped in WebSocket messages of this kind.
+    pub messages: Option<Opcode>,
 }
 
 impl Form {

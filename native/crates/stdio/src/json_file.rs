@@ -70,7 +70,7 @@ impl JsonFile {
             rotation,
             attrs: attrs_member(attrs),
             buffer,
-            time: (i64::MIN, Vec::new()),
+            ending: Ending::default(),
             failure: None,
             written_bytes: 0,
             lost_bytes: 0,
@@ -123,6 +123,14 @@ impl JsonFile {
         self.target.failure.take().map_or(Ok(()), Err)
     }
 
+    /// What was taken and is in no record yet: an unterminated line of each stream.
+    pub fn held(&self) -> [(Stream, &[u8]); 2] {
+        [
+            (Stream::Stdout, self.stdout.held()),
+            (Stream::Stderr, self.stderr.held()),
+        ]
+    }
+
     /// Bytes of records that were written, to whichever file.
     pub fn written_bytes(&self) -> u64 {
         self.target.written_bytes
@@ -151,11 +159,31 @@ struct Target {
     /// `"attrs":{…},` or nothing.
     attrs: Vec<u8>,
     buffer: Vec<u8>,
-    /// The last moment that was formatted.
-    time: (i64, Vec<u8>),
+    ending: Ending,
     failure: Option<io::Error>,
     written_bytes: u64,
     lost_bytes: u64,
+}
+
+/// What stands behind the text of a record: the lines of one read have it in common.
+#[derive(Debug, Default)]
+struct Ending {
+    of: Option<(Stream, i64)>,
+    text: Vec<u8>,
+}
+
+impl Ending {
+    fn compose(&mut self, stream: Stream, attrs: &[u8], time_ns: i64) {
+        self.of = Some((stream, time_ns));
+        self.text.clear();
+        self.text.extend_from_slice(b"\",\"stream\":\"");
+        self.text.extend_from_slice(stream.name().as_bytes());
+        self.text.extend_from_slice(b"\",");
+        self.text.extend_from_slice(attrs);
+        self.text.extend_from_slice(b"\"time\":\"");
+        stamp::format(time_ns, Width::Shortest, &mut self.text);
+        self.text.extend_from_slice(b"\"}\n");
+    }
 }
 
 impl Target {
@@ -166,21 +194,13 @@ impl Target {
                 self.rotate();
             }
         }
-        if self.time.0 != time_ns {
+        if self.ending.of != Some((stream, time_ns)) {
             self.order.note(time_ns, &self.file);
-            self.time.0 = time_ns;
-            self.time.1.clear();
-            stamp::format(time_ns, Width::Shortest, &mut self.time.1);
+            self.ending.compose(stream, &self.attrs, time_ns);
         }
         self.buffer.extend_from_slice(b"{\"log\":\"");
         escape(line, &mut self.buffer);
-        self.buffer.extend_from_slice(b"\",\"stream\":\"");
-        self.buffer.extend_from_slice(stream.name().as_bytes());
-        self.buffer.extend_from_slice(b"\",");
-        self.buffer.extend_from_slice(&self.attrs);
-        self.buffer.extend_from_slice(b"\"time\":\"");
-        self.buffer.extend_from_slice(&self.time.1);
-        self.buffer.extend_from_slice(b"\"}\n");
+        self.buffer.extend_from_slice(&self.ending.text);
         if self.buffer.len() >= BUFFER_BYTES {
             self.write_out();
         }

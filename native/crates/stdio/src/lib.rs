@@ -1,8 +1,9 @@
 //! What a container says, on its way to files and clients: frames, log files, fan-out, detach keys.
 //!
 //! [`JsonFile`] and [`LogReader`] are the two ends of a log on disk, [`Outbox`] is the way to one
-//! attached client, [`DetachKeys`] watches what that client types.
+//! attached client, [`DetachKeys`] watches what that client types, [`websocket`] is the form it may talk in.
 
+mod choice;
 mod cursor;
 mod details;
 mod escape;
@@ -29,6 +30,7 @@ mod socket;
 mod source;
 mod stamp;
 mod tail;
+pub mod websocket;
 mod whole;
 
 pub use cursor::Cursor;

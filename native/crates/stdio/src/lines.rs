@@ -53,6 +53,11 @@ impl Lines {
         }
     }
 
+    /// The beginning of a line whose record is yet to come.
+    pub fn held(&self) -> &[u8] {
+        &self.held
+    }
+
     /// The output has ended: give its last, unterminated line.
     pub fn finish(&mut self, now_ns: i64, record: &mut impl FnMut(&[u8], i64)) {
         let time_ns = self.piece_ns.take().unwrap_or(now_ns);

@@ -1,7 +1,9 @@
 //! The way to one attached client: what its socket does not take now waits here, up to a limit.
 
-use std::io::{ErrorKind, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::BorrowedFd;
+
+use rustix::io::Errno;
 
 use crate::socket::send;
 
@@ -32,6 +34,26 @@ impl Outbox {
     pub fn queue(&mut self, header: &[u8], payload: &[u8]) {
         self.queue.extend_from_slice(header);
         self.queue.extend_from_slice(payload);
+    }
+
+    /// Queue so many bytes that lie ready in a pipe, without sending.
+    pub fn queue_from(&mut self, pipe: BorrowedFd<'_>, count: usize) -> io::Result<()> {
+        let start = self.queue.len();
+        self.queue.resize(start + count, 0);
+        let mut filled = start;
+        let read = loop {
+            if filled == self.queue.len() {
+                break Ok(());
+            }
+            match rustix::io::read(pipe, &mut self.queue[filled..]) {
+                Ok(0) => break Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => filled += count,
+                Err(Errno::INTR) => {}
+                Err(error) => break Err(error.into()),
+            }
+        };
+        self.queue.truncate(filled);
+        read
     }
 
     /// Send header and payload in one write, or queue what the socket does not take.

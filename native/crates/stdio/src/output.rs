@@ -4,12 +4,16 @@ use std::io::{self, Write};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd};
 
+use crate::form::Form;
+use crate::websocket;
+
 /// Written at a time, give or take a record.
 const WRITE_BYTES: usize = 256 * 1024;
 /// Kept by who has written all there is.
 const KEPT_BYTES: usize = 8 * 1024;
-/// Room in front for the head of an HTTP chunk: eight hexadecimal digits and CR LF.
-const CHUNK_HEAD_BYTES: usize = 10;
+/// Room in front for the head of an HTTP chunk (eight hexadecimal digits and CR LF) or of a WebSocket
+/// message.
+const WRAP_HEAD_BYTES: usize = websocket::HEAD_BYTES_MAX;
 
 /// What became of writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +35,10 @@ pub(crate) struct Output {
 
 impl Output {
     /// Begin a batch.
-    pub(crate) fn begin(&mut self, chunked: bool) {
+    pub(crate) fn begin(&mut self, form: Form) {
         self.bytes.clear();
-        self.begin = if chunked { CHUNK_HEAD_BYTES } else { 0 };
+        let is_wrapped = form.chunked || form.messages.is_some();
+        self.begin = if is_wrapped { WRAP_HEAD_BYTES } else { 0 };
         self.bytes.resize(self.begin, 0);
         self.written = self.begin;
     }
@@ -46,17 +51,29 @@ impl Output {
         self.bytes.len() <= self.begin
     }
 
-    /// The batch is complete.
-    pub(crate) fn seal(&mut self) {
+    /// The batch is complete: put the head of a chunk or message in front, and what ends a chunk
+    /// behind.
+    pub(crate) fn seal(&mut self, form: Form) {
         if self.is_empty() {
             self.bytes.clear();
             self.written = 0;
         } else if self.begin > 0 {
-            let head = format!("{:x}\r\n", self.bytes.len() - self.begin);
+            let length = self.bytes.len() - self.begin;
+            let mut head = Vec::with_capacity(WRAP_HEAD_BYTES);
+            if let Some(opcode) = form.messages {
+                websocket::push_head(opcode, length, &mut head);
+            } else {
+                head.extend_from_slice(format!("{length:x}\r\n").as_bytes());
+                self.bytes.extend_from_slice(b"\r\n");
+            }
             self.written = self.begin - head.len();
-            self.bytes[self.written..self.begin].copy_from_slice(head.as_bytes());
-            self.bytes.extend_from_slice(b"\r\n");
+            self.bytes[self.written..self.begin].copy_from_slice(&head);
         }
+    }
+
+    /// What waits.
+    pub(crate) fn waiting(&self) -> &[u8] {
+        &self.bytes[self.written..]
     }
 
     /// Write what waits, and count it.

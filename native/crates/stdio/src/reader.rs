@@ -4,7 +4,8 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use crate::cursor::{Cursor, Place};
+use crate::choice::{Choice, Spot};
+use crate::cursor::Cursor;
 use crate::form::Form;
 use crate::frame::Stream;
 use crate::input::Input;
@@ -64,15 +65,6 @@ enum Gap {
     None,
     Untold,
     Told,
-}
-
-/// What is shown, and how.
-#[derive(Debug)]
-struct Choice {
-    selection: Selection,
-    form: Form,
-    pace: Pace,
-    aside: Vec<u8>,
 }
 
 impl LogReader {
@@ -172,19 +164,39 @@ impl LogReader {
             }
             let idle = self.fill(&mut spent_bytes)?;
             if idle && self.output.is_empty() {
-                // A reader that follows is idle most of its life: it keeps no large buffers then.
-                self.output.trim();
-                self.input.trim();
-                self.choice.aside = Vec::new();
+                self.rest();
                 self.choice.pace.caught_up = true;
                 return Ok(Pumped::Idle);
             }
         }
     }
 
+    /// The next piece of output, for a caller that sends it by other means than [`LogReader::pump`];
+    /// None when there is nothing to be had now.
+    pub fn compose(&mut self) -> io::Result<Option<&[u8]>> {
+        while !self.ended {
+            let idle = self.fill(&mut 0)?;
+            if !self.output.is_empty() {
+                return Ok(Some(self.output.waiting()));
+            }
+            if idle {
+                break;
+            }
+        }
+        self.rest();
+        Ok(None)
+    }
+
+    /// A reader that follows is idle most of its life: it keeps no large buffers then.
+    fn rest(&mut self) {
+        self.output.trim();
+        self.input.trim();
+        self.choice.aside = Vec::new();
+    }
+
     /// Compose a batch; whether that was all there is.
     fn fill(&mut self, spent_bytes: &mut u64) -> io::Result<bool> {
-        self.output.begin(self.choice.form.chunked);
+        self.output.begin(self.choice.form);
         if self.gap == Gap::Untold && self.choice.form.json {
             self.gap = Gap::Told;
             self.choice
@@ -208,7 +220,7 @@ impl LogReader {
                 }
             }
         }
-        self.output.seal();
+        self.output.seal(self.choice.form);
         *spent_bytes += read_bytes;
         Ok(idle)
     }
@@ -334,55 +346,5 @@ impl LogReader {
         }
         fields.push((GAP_FIELD, "1".to_owned()));
         Ok(fields)
-    }
-}
-
-/// Behind what is being shown.
-struct Spot<'a> {
-    path: &'a Path,
-    is_marked: bool,
-    position: &'a mut Position,
-    unread_bytes: usize,
-    back: [Option<Place>; 2],
-}
-
-impl Spot<'_> {
-    fn cursor(&mut self) -> io::Result<String> {
-        let at = self.position.place(self.unread_bytes)?;
-        let back = self.back;
-        Ok(Cursor { at, back }.text(self.path))
-    }
-}
-
-impl Choice {
-    /// Show a line, if it has what was asked for; whether that was the last one wanted.
-    fn give(
-        &mut self,
-        line: &Line<'_>,
-        spot: &mut Spot<'_>,
-        output: &mut Output,
-    ) -> io::Result<bool> {
-        let Self {
-            selection,
-            form,
-            pace,
-            aside,
-        } = self;
-        if let Some(grep) = &selection.grep {
-            if !grep.finds(line.text, aside) {
-                return Ok(false);
-            }
-        }
-        if pace.drops() {
-            return Ok(false);
-        }
-        let cursor = (form.json && spot.is_marked).then(|| spot.cursor());
-        let cursor = cursor.transpose()?;
-        form.append(line, cursor.as_deref(), aside, &mut output.bytes);
-        let Some(left) = &mut selection.limit else {
-            return Ok(false);
-        };
-        *left -= 1;
-        Ok(*left == 0)
     }
 }

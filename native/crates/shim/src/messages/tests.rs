@@ -14,6 +14,11 @@ fn attachment() -> Attachment {
         stdout: true,
         stderr: false,
         framed: true,
+        messages: None,
+        past: Some(Past {
+            since_ns: Some(1_700_000_000_000_000_000),
+        }),
+        slow: Slow::Drop,
         detach_keys: Some("ctrl-p,ctrl-q".into()),
         head: b"101\r\n\r\n".into(),
         early: b"early\n".into(),
@@ -28,6 +33,7 @@ fn requests_are_read() {
         Ask::Attach(Attachment {
             stdout: true,
             stderr: true,
+            messages: Some(Messages::Binary),
             ..Attachment::default()
         }),
         Ask::Start {},
@@ -51,7 +57,11 @@ fn requests_are_read() {
             tty: true,
             console_size: Some((24, 80)),
             kill_on_disconnect: true,
-            attachment: attachment(),
+            attachment: Attachment {
+                past: None,
+                slow: Slow::Disconnect,
+                ..attachment()
+            },
         }),
         Ask::Status {},
         Ask::ExecSignal {

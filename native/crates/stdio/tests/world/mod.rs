@@ -17,6 +17,7 @@ pub const RAW: Form = Form {
     json: false,
     whole: false,
     chunked: false,
+    messages: None,
 };
 pub const ALL: Selection = Selection {
     stdout: true,
