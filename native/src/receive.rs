@@ -125,7 +125,11 @@ fn copy(body: &mut dyn Read, to: BorrowedFd<'_>, cancel: Option<BorrowedFd<'_>>)
     loop {
         match body.read(&mut buffer) {
             Ok(0) => return writer.finish().map(drop).map_err(unwritable),
-            Ok(read) => writer.write_all(&buffer[..read]).map_err(unwritable)?,
+            Ok(read) => {
+                writer.write_all(&buffer[..read]).map_err(unwritable)?;
+                // Who follows a log is shown what there is.
+                writer.flush().map_err(unwritable)?;
+            }
             Err(error) => {
                 // What has come is kept, for who will ask for the rest.
                 let _ = writer.flush();

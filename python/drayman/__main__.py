@@ -17,6 +17,7 @@ COMMANDS = {
     "cp": "copy files out of containers, into them, and between them",
     "export": "write a container's root file system as a tar",
     "diff": "list what a container, or an image, has changed",
+    "logs": "print what a container has said, and go on where that ended",
     "demo": "see the main job done on an engine of its own",
 }
 

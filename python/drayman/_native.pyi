@@ -281,22 +281,44 @@ class LogReader:
         *,
         stdout: bool,
         stderr: bool,
-        timestamps: bool,
-        details: bool,
-        since_ns: int | None,
-        until_ns: int | None,
-        tail: int | None,
+        timestamps: bool = False,
+        details: bool = False,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        tail: int | None = None,
         framed: bool,
         chunked: bool,
+        json: bool = False,
+        whole: bool = False,
+        limit: int | None = None,
+        grep: str | None = None,
+        grep_regex: str | None = None,
+        cursor: str | None = None,
+        slow: str = "wait",
         messages: str | None = None,
     ) -> LogReader:
-        """``messages`` wraps what is written in WebSocket messages: ``text`` or ``binary``."""
+        """Compressed files among them are inflated as they are read. ``whole`` puts the pieces of
+        lines together, up to 1 MiB of each; ``limit`` counts what is shown. A ``cursor`` (empty
+        for none yet) goes before ``since_ns`` and ``tail``, and asks for positions. ``slow``:
+        ``wait``, ``drop`` or ``disconnect``. ``messages`` wraps what is written in WebSocket
+        messages: ``text`` or ``binary``. Raises InvalidParameter as `log_check` does."""
+
+    def complete(self) -> None:
+        """No more will be written to the log: what is there is all, lines without an end too."""
 
     def pump(self, fd: int, budget_bytes: int) -> str:
         """Write records to ``fd`` until one of these, which is returned: ``"end"`` (no more
-        will match, ``until`` is passed), ``"idle"`` (all that is in the file was written),
+        will match, or there will be none), ``"idle"`` (all that is in the file was written),
         ``"blocked"`` (``fd`` is non-blocking and full; call again when writable),
-        ``"budget"`` (that much was written), ``"gone"`` (the peer left)."""
+        ``"budget"`` (that much was read or written), ``"gone"`` (the peer left), ``"too slow"``
+        (the peer does not read, and was to be left then)."""
+
+    def fields(self) -> list[tuple[str, str]]:
+        """What is to be told behind the records, where positions were asked for: names of
+        trailer fields and their values."""
+
+def log_check(path: str, *, cursor: str | None, grep_regex: str | None) -> None:
+    """InvalidParameter for a cursor that is none of this log, or an expression that is none."""
 
 # ---------------------------------------------------------------- seccomp
 

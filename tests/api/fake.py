@@ -49,6 +49,7 @@ class Payload:
         self.parts = parts
         # Awaited when everything is written: a follower that waits for more.
         self.then = then
+        self.trailers: dict[str, str] = {}
         self.closed = threading.Event()
         self.cancelled = threading.Event()
 

@@ -141,6 +141,9 @@ def test_the_head_of_logs_does_not_wait(client: Client, engine: Fake) -> None:
         ("stdout=1&tail=-3", {"tail": None}),
         ("stdout=1&tail=0&since=1.5", {"tail": 0, "since_ns": 1_500_000_000}),
         ("stdout=1&until=0", {"until_ns": None}),
+        ("stdout=1", {"json": False, "cursor": None, "limit": None, "slow": "wait"}),
+        ("stdout=1&cursor=&limit=7", {"cursor": "", "limit": 7}),
+        ("stdout=1&grep=a%20b&whole=1&slow=drop", {"grep": "a b", "whole": True, "slow": "drop"}),
         ("stdout=1&until=1700000000.000000001", {"until_ns": 1_700_000_000_000_000_001}),
     ],
 )
@@ -153,7 +156,11 @@ def test_options_of_logs(
 
 
 @pytest.mark.parametrize(
-    "query", ["", "stdout=0", "stdout=1&since=yesterday", "stdout=1&until=1.x"]
+    "query",
+    [
+        *("", "stdout=0", "stdout=1&since=yesterday", "stdout=1&until=1.x"),
+        *("stdout=1&limit=-1", "stdout=1&slow=down", "stdout=1&grep=a&grep-regex=b"),
+    ],
 )
 def test_logs_that_cannot_be_meant(client: Client, query: str) -> None:
     assert client.ask("GET", f"/containers/box/logs?{query}").status == 400
@@ -203,3 +210,30 @@ def test_a_path_must_be_given(client: Client, method: str) -> None:
 def test_an_invalid_log_driver_says_so(client: Client, engine: Fake) -> None:
     engine.answers["container_logs"] = InvalidParameter("no")
     assert client.ask("GET", "/containers/box/logs?stdout=1").json() == {"message": "no"}
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "version", "kind"),
+    [
+        ("&format=json", "*/*", "1.54", "application/jsonl"),
+        ("&format=json", "*/*", "1.53", "application/vnd.docker.multiplexed-stream"),
+        ("", "application/*", "1.54", "application/vnd.docker.multiplexed-stream"),
+        ("", "application/json-seq;q=0.5, application/x-ndjson", "1.54", "application/x-ndjson"),
+    ],
+)
+def test_logs_as_documents(
+    client: Client, query: str, accept: str, version: str, kind: str
+) -> None:
+    path = f"/v{version}/containers/box/logs?stdout=1{query}"
+    answer = client.ask("GET", path, headers={"Accept": accept})
+    assert answer.headers["content-type"] == kind
+
+
+def test_a_cursor_is_told_behind_the_log(client: Client, engine: Fake) -> None:
+    payload = give(engine, Payload(BULK))
+    payload.trailers = {"X-Drayman-Log-Cursor": "1-2"}
+    client.request("GET", "/containers/box/logs?stdout=1&cursor=")
+    status, _, headers = client.head()
+    assert (status, headers["trailer"]) == (200, "X-Drayman-Log-Cursor, X-Drayman-Log-Gap")
+    assert client.chunk() == BULK
+    assert client.until(b"\r\n\r\n") == b"0\r\nX-Drayman-Log-Cursor: 1-2"

@@ -309,7 +309,8 @@ def test_local_is_read_and_rotated(engine_server: EngineServer) -> None:
     document = engine_server.api("GET", f"/containers/{container}/json")[1]
     assert (document["LogPath"], document["HostConfig"]["LogConfig"]["Type"]) == ("", "local")
     files = {path.name: path.stat().st_size for path in logs(engine_server, container)}
-    assert set(files) == {"container.log", "container.log.1", "container.log.2"}
+    name = f"{container}-local.log"
+    assert set(files) == {name, f"{name}.1", f"{name}.2"}
     assert max(files.values()) < 600_000
 
 

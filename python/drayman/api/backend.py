@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
-from drayman.api.lending import Caller, Download, Framing, Session, Tarball, Wait
+from drayman.api.lending import Caller, Framing, LogStream, Session, Tarball, Wait
 from drayman.api.options import (
     AttachOptions,
     ChangeOptions,
@@ -190,8 +190,9 @@ class MonitorBackend(Protocol):
     async def container_changes(self, name: str, options: ChangeOptions) -> bytes:
         """The document ``[{"Path", "Kind"}]``, sorted by path; ``null`` when nothing changed."""
 
-    async def container_logs(self, name: str, options: LogOptions) -> Download:
-        """The log, framed unless the container has a terminal."""
+    async def container_logs(self, name: str, options: LogOptions) -> LogStream:
+        """The log, framed unless the container has a terminal. InvalidParameter for a cursor that
+        is none of this log, and for an expression that is none."""
 
     async def container_follow(
         self, name: str, options: LogOptions, session: Session, *, chunked: bool

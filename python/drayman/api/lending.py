@@ -49,6 +49,13 @@ class Tarball(Download, Protocol):
         """Leave out the beginning, which the client has."""
 
 
+class LogStream(Download, Protocol):
+    """A log on its way out."""
+
+    # What is to be told behind it, once it is sent.
+    trailers: dict[str, str]
+
+
 class Session(msgspec.Struct, frozen=True):
     """A hijacked connection, given to the engine for good.
 

@@ -1,4 +1,4 @@
-"""Containers, only looked at: lists, inspection, logs, samples."""
+"""Containers, only looked at: lists, inspection, samples."""
 
 from __future__ import annotations
 
@@ -8,17 +8,9 @@ from typing import Any
 from starlette.responses import Response
 
 from drayman.api import views
-from drayman.api.options import ChangeOptions, LogOptions
-from drayman.api.requests import Call, tail
-from drayman.api.responses import (
-    MULTIPLEXED_STREAM,
-    RAW_STREAM,
-    Downloaded,
-    Gone,
-    Json,
-    Streamed,
-    closing,
-)
+from drayman.api.options import ChangeOptions
+from drayman.api.requests import Call
+from drayman.api.responses import Json, Streamed, closing
 from drayman.errors import InvalidParameter
 from drayman.model import go_json
 
@@ -59,38 +51,6 @@ async def changes(call: Call) -> Response:
 def change_options(call: Call) -> ChangeOptions:
     """What is asked of changes."""
     return ChangeOptions(size=call.flag("size"), since_ns=call.time_ns("since"))
-
-
-async def logs(call: Call) -> Response:
-    """``GET /containers/{name}/logs``."""
-    stdout, stderr = call.flag("stdout"), call.flag("stderr")
-    if not stdout and not stderr:
-        raise InvalidParameter("must specify at least one of 'stdout' or 'stderr'")
-    options = LogOptions(
-        stdout=stdout,
-        stderr=stderr,
-        follow=call.flag("follow"),
-        timestamps=call.flag("timestamps"),
-        details=call.flag("details"),
-        since_ns=call.time_ns("since"),
-        until_ns=call.time_ns("until") or None,
-        tail=tail(call.text("tail")),
-    )
-    container = await call.backend.container_get(call.name)
-    download = await call.backend.container_logs(call.name, options)
-    framed = not container.config.tty and call.at_least("1.42")
-    media_type = MULTIPLEXED_STREAM if framed else RAW_STREAM
-    answer = Downloaded(download, media_type, listens=options.follow)
-    if not options.follow or not container.state.running:
-        return answer
-    # The connection is given away, so that nothing of this process's cuts the log short.
-    answer.headers["connection"] = "close"
-    caller = call.connection.caller(answer.start)
-    if caller is None:
-        return answer
-    session = await call.connection.detach(await caller.head())
-    await call.backend.container_follow(call.name, options, session, chunked=caller.chunked)
-    return Gone()
 
 
 async def stats(call: Call) -> Response:

@@ -110,6 +110,20 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
     since_ns: int | None = None
     until_ns: int | None = None
     tail: int | None = None  # None for all
+    # A JSON document a record.
+    json: bool = False
+    # Beyond Docker's. Lines that the log has in pieces are put together again.
+    whole: bool = False
+    # At most so many, of those that are chosen otherwise.
+    limit: int | None = None
+    # What a line must hold: a text, or what an expression matches.
+    grep: str | None = None
+    grep_regex: str | None = None
+    # Where to go on, whatever `since` and `tail` say; empty when there is no such place yet. None:
+    # nor are positions told.
+    cursor: str | None = None
+    # What becomes of a follower that does not read.
+    slow: Slow = Slow.WAIT
 
 
 class AttachOptions(msgspec.Struct, frozen=True, kw_only=True):

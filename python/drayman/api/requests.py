@@ -224,14 +224,18 @@ def tail(text: str) -> int | None:
 
 
 def coding(accepted: str, offers: Sequence[str]) -> str | None:
-    """What ``Accept-Encoding`` chooses, as dockerd reads it: the highest ``q``, the first
-    offer among equals; who does not name one has none."""
+    """What ``Accept-Encoding`` chooses, as dockerd reads it; who does not name one has none."""
+    return choice(accepted, offers, wildcard="*")
+
+
+def choice(accepted: str, offers: Sequence[str], wildcard: str | None = None) -> str | None:
+    """What a list with weights chooses: the highest ``q``, the first offer among equals."""
     best, best_weight = None, 0.0
     for offer in offers:
         for item in accepted.split(","):
             name, *parameters = (part.strip() for part in item.split(";"))
             weight = _weight(parameters)
-            if name in (offer, "*") and weight > best_weight:
+            if name in (offer, wildcard) and weight > best_weight:
                 best, best_weight = offer, weight
     return best
 

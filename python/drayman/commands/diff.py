@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
-import re
 import sys
-import time
 from typing import Any
 
 import click
 import orjson
 
 from drayman.client.daemon import Daemon, segment
-from drayman.commands.options import host
-from drayman.errors import InvalidParameter
-from drayman.model import go_duration
+from drayman.commands.options import host, moment
 
 KINDS = "CAD"
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
@@ -43,7 +38,11 @@ def diff(
       drayman diff --size --since 10m web
       drayman diff nginx:1.27 nginx:1.28
     """
-    query = {"size": size, "since": None if since is None else moment(since), "to": other}
+    query = {
+        "size": size,
+        "since": None if since is None else moment(since, "--since"),
+        "to": other,
+    }
     of = f"/images/{segment(name)}" if other else f"/containers/{segment(name)}"
     with Daemon(at) as daemon:
         changes = daemon.document(f"{of}/changes", query) or []
@@ -69,19 +68,3 @@ def human(change: dict[str, Any]) -> str:
             return f"{size:.4g}{unit}"
         size /= 1000
     return f"{size:.4g}ZB"
-
-
-def moment(text: str) -> str:
-    """Seconds since 1970, of those, of a date or of how long ago. InvalidParameter."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return text
-    try:
-        return f"{datetime.datetime.fromisoformat(text).timestamp():.6f}"
-    except ValueError:
-        pass
-    try:
-        return f"{time.time() - go_duration.parse_ns(text) / 1e9:.6f}"
-    except InvalidParameter:
-        raise InvalidParameter(
-            f"--since {text}: write a duration (10m), a date (2025-01-31T10:00:00Z) or seconds"
-        ) from None

@@ -11,8 +11,8 @@ from drayman.api.backend import Filters
 from drayman.api.lending import (
     TO_THE_END,
     Caller,
-    Download,
     Framing,
+    LogStream,
     Session,
     Tarball,
     Wait,
@@ -236,7 +236,7 @@ class Engine:
     ) -> None:
         await self._finish(self._verbs.logs.follow(name, options, session, chunked=chunked))
 
-    async def container_logs(self, name: str, options: LogOptions) -> Download:
+    async def container_logs(self, name: str, options: LogOptions) -> LogStream:
         return self._verbs.logs.open(name, options)
 
     def container_stats(

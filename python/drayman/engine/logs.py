@@ -19,14 +19,13 @@ from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import follow
 from drayman.engine.log_settings import log_path
 from drayman.engine.replies import tell
-from drayman.errors import Conflict, InvalidParameter, Unimplemented
+from drayman.errors import Conflict, InvalidParameter, System, Unimplemented
 from drayman.runtime.messages import Follow
 from drayman.runtime.shim import Gone
-from drayman.stdio.logs import LogReader
+from drayman.stdio.logs import LogReader, log_check
 
 # Between two steps of one download, other work gets the thread.
 STEP_BYTES = 4 << 20
-LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Logs:
@@ -41,8 +40,10 @@ class Logs:
             raise InvalidParameter("must specify at least one of 'stdout' or 'stderr'")
         entry = self._context.containers.find(name)
         follow(entry.record, "logs")
-        if log_path(entry.record, self._context.paths.container(entry.id)) is None:
+        path = log_path(entry.record, self._context.paths.container(entry.id))
+        if path is None:
             raise Unimplemented("configured logging driver does not support reading")
+        log_check(str(path), cursor=options.cursor, grep_regex=options.grep_regex)
         return self.download(entry, options)
 
     async def follow(
@@ -59,9 +60,10 @@ class Logs:
                 await entry.shim.follow(session.fd, Follow(**wanted, head=session.head))
             except Conflict:
                 await tell(session.fd, session.head)
-                await self.download(entry, options).send(session.fd, chunked=chunked)
+                download = self.download(entry, options)
+                await download.send(session.fd, chunked=chunked)
                 if chunked:
-                    await tell(session.fd, LAST_CHUNK)
+                    await tell(session.fd, _last_chunk(download.trailers))
         finally:
             os.close(session.fd)
 
@@ -71,13 +73,14 @@ class Logs:
 
 
 class LogDownload:
-    """A `drayman.api.lending.Download` of a log."""
+    """A `drayman.api.lending.LogStream`."""
 
     def __init__(self, context: Context, entry: Entry, options: LogOptions, messages: str) -> None:
+        self._messages = messages
+        self.trailers: dict[str, str] = {}
         self._context = context
         self._entry = entry
         self._options = options
-        self._messages = messages
 
     async def send(self, fd: int, *, chunked: bool) -> None:
         """Write what is wanted; when following, until the container ends."""
@@ -86,22 +89,28 @@ class LogDownload:
         own = os.dup(fd)
         stirred = asyncio.Event()
         # Following means following this run: it ends with it, back-off or not.
-        running = self._options.follow and not self._entry.ended.is_set()
-        directory = str(self._context.paths.container(self._entry.id).logs) if running else None
+        follows = self._options.follow and not self._entry.ended.is_set()
+        directory = str(self._context.paths.container(self._entry.id).logs) if follows else None
+        # The next page has what is not ended yet, if there may be one.
+        is_all = not follows and self._options.cursor is None
         try:
             with self._context.watches.watch(directory, stirred):
                 while True:
                     stirred.clear()
-                    ended = not running or self._entry.ended.is_set()
+                    if is_all or self._entry.ended.is_set():
+                        reader.complete()
                     match await blocking(reader.pump, own, STEP_BYTES):
                         case "end" | "gone":
-                            return
+                            break
+                        case "too slow":
+                            raise System("its client does not read, and was to be left then")
                         case "blocked":
                             await _writable(own)
-                        case "idle" if ended:
-                            return
+                        case "idle" if not follows:
+                            break
                         case "idle":
                             await self._stirred(stirred)
+            self.trailers = dict(reader.fields())
         finally:
             os.close(own)
 
@@ -125,11 +134,12 @@ class LogDownload:
         wanted = _wanted(self._entry, self._options, chunked)
         if self._messages:
             wanted |= {"framed": False, "messages": self._messages}
-        return LogReader(str(path), **wanted)
+        return LogReader(str(path), **wanted, grep_regex=self._options.grep_regex)
 
 
 def _wanted(entry: Entry, options: LogOptions, chunked: bool) -> dict[str, Any]:
-    """What is read of a log and how it is written, for whoever reads it."""
+    """What is read of a log and how it is written, for whoever reads it; an expression, which
+    the shim does not know, apart."""
     return {
         "stdout": options.stdout,
         "stderr": options.stderr,
@@ -140,7 +150,18 @@ def _wanted(entry: Entry, options: LogOptions, chunked: bool) -> dict[str, Any]:
         "details": options.details,
         "framed": not entry.record.config.tty,
         "chunked": chunked,
+        "json": options.json,
+        "whole": options.whole,
+        "limit": options.limit,
+        "grep": options.grep,
+        "cursor": options.cursor,
+        "slow": options.slow,
     }
+
+
+def _last_chunk(trailers: dict[str, str]) -> bytes:
+    fields = "".join(f"{name}: {value}\r\n" for name, value in trailers.items())
+    return f"0\r\n{fields}\r\n".encode()
 
 
 async def _writable(fd: int) -> None:

@@ -128,6 +128,13 @@ class Follow(Request, tag="follow"):
     timestamps: bool
     details: bool
     framed: bool
+    json: bool
+    whole: bool
+    limit: int | None
+    grep: str | None
+    # Where to go on, and that positions are wanted; empty when there is none yet.
+    cursor: str | None
+    slow: str
     # How the body of the answer is framed.
     chunked: bool
     # The answer's head, which it is to send first.

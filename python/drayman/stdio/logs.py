@@ -1,5 +1,5 @@
 """Logs on disk: what the extension offers the engine."""
 
-from drayman._native import LogReader
+from drayman._native import LogReader, log_check
 
-__all__ = ["LogReader"]
+__all__ = ["LogReader", "log_check"]

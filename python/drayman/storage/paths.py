@@ -169,12 +169,12 @@ class ContainerPaths:
     @property
     def local_log(self) -> Path:
         """The log of Docker's `local` driver, which is the engine's own affair."""
-        return self.logs / "container.log"
+        return self.logs / f"{self.container_id}-local.log"
 
     @property
     def cached_log(self) -> Path:
         """What is kept of a log that is sent away, so that it can be read."""
-        return self.logs / "container-cached.log"
+        return self.logs / f"{self.container_id}-cached.log"
 
     @property
     def hosts(self) -> Path:

@@ -3,18 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
-use drayman_stdio::{Form, LogReader, Pumped, Selection};
+use drayman_stdio::{last_chunk, Cursor, Form, Grep, LogReader, Pumped, Selection};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{send, shutdown, SendFlags, Shutdown};
 
-use crate::messages::Follow;
+use crate::messages::{Follow, Refusal, Slow};
 use crate::poll::{Poller, Token, Watch};
 
 /// Sent to one follower before others, and the container's output, have their turn.
 const TURN_BYTES: u64 = 256 * 1024;
-const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 #[derive(Debug)]
 pub struct Follower {
@@ -38,24 +38,47 @@ enum State {
 }
 
 impl Follow {
-    pub fn selection(&self) -> Selection {
-        Selection {
+    /// A reader of the log as it is wanted. The error says what of the wishes cannot be.
+    ///
+    /// Expressions are not among them: who follows a log by one is the daemon's.
+    pub fn reader(&self, log: &Path) -> Result<LogReader, Refusal> {
+        let grep = self.grep.as_ref();
+        let selection = Selection {
             stdout: self.stdout,
             stderr: self.stderr,
             since_ns: self.since_ns,
             until_ns: self.until_ns,
             tail: self.tail,
-        }
-    }
-
-    pub fn form(&self) -> Form {
-        Form {
+            limit: self.limit,
+            grep: grep.map(|text| Grep::bytes(text.as_bytes())),
+        };
+        let form = Form {
             timestamps: self.timestamps,
             details: self.details,
             framed: self.framed,
+            json: self.json,
+            whole: self.whole,
             chunked: self.chunked,
             messages: None,
-        }
+        };
+        let opened = match self.cursor.as_deref() {
+            None => LogReader::open(log, selection, form),
+            Some("") => LogReader::resume(log, selection, form, None),
+            Some(text) => {
+                let cursor = Cursor::parse(text, log).map_err(Refusal::invalid)?;
+                LogReader::resume(log, selection, form, Some(&cursor))
+            }
+        };
+        let mut reader = opened.map_err(|error| {
+            let path = log.display();
+            Refusal::system(format!("{path}: {error}"))
+        })?;
+        reader.set_slow(match self.slow {
+            Slow::Wait => drayman_stdio::Slow::Wait,
+            Slow::Drop => drayman_stdio::Slow::Drop,
+            Slow::Disconnect => drayman_stdio::Slow::Disconnect,
+        });
+        Ok(reader)
     }
 }
 
@@ -72,9 +95,13 @@ impl Follower {
     }
 
     fn read_on(&mut self, log_is_whole: bool) {
+        if log_is_whole {
+            self.reader.complete();
+        }
         self.state = match self.reader.pump(self.socket.as_fd(), TURN_BYTES) {
-            Ok(Pumped::Idle) if !log_is_whole => State::UpToDate,
-            Ok(Pumped::Idle | Pumped::End) => self.end(),
+            Ok(Pumped::Idle) => State::UpToDate,
+            Ok(Pumped::End) => self.end(),
+            Ok(Pumped::TooSlow) => self.cut(),
             Ok(Pumped::Blocked) => State::Full,
             Ok(Pumped::Budget) => State::Behind,
             Ok(Pumped::Gone) => State::Done,
@@ -86,14 +113,26 @@ impl Follower {
     }
 
     /// Tell it that this was all.
-    fn end(&self) -> State {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        if self.chunked && send(&self.socket, LAST_CHUNK, flags) == Err(Errno::AGAIN) {
-            // It is asked again, and finds that nothing is left but this.
-            return State::Full;
+    fn end(&mut self) -> State {
+        if self.chunked {
+            let fields = self.reader.fields().unwrap_or_else(|error| {
+                eprintln!("drayman-shim: log: {error}");
+                Vec::new()
+            });
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            if send(&self.socket, &last_chunk(&fields), flags) == Err(Errno::AGAIN) {
+                // It is asked again, and finds that nothing is left but this.
+                return State::Full;
+            }
         }
         // Closing would not do: other copies of the descriptor may exist.
         let _ = shutdown(&self.socket, Shutdown::Write);
+        State::Done
+    }
+
+    /// End it where it is, so that nobody takes it for all.
+    fn cut(&self) -> State {
+        let _ = shutdown(&self.socket, Shutdown::Both);
         State::Done
     }
 
@@ -149,6 +188,9 @@ impl Followers {
             match follower.state {
                 State::Behind => follower.read_on(log_is_whole),
                 State::UpToDate if may_have_more => follower.read_on(log_is_whole),
+                State::Full if log_grew && follower.reader.is_too_slow() => {
+                    follower.state = follower.cut();
+                }
                 _ => {}
             }
             follower.settle(*number, poller);

@@ -40,14 +40,12 @@ impl Form {
     /// The same for a reader of the log.
     pub fn of_log(self) -> drayman_stdio::Form {
         drayman_stdio::Form {
-            timestamps: false,
-            details: false,
             framed: self == Self::Frames,
-            chunked: false,
             messages: match self {
                 Self::Messages(opcode) => Some(opcode),
                 Self::Raw | Self::Frames => None,
             },
+            ..drayman_stdio::Form::default()
         }
     }
 }

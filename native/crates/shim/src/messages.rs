@@ -138,6 +138,16 @@ pub struct Follow {
     pub timestamps: bool,
     pub details: bool,
     pub framed: bool,
+    #[serde(default)]
+    pub json: bool,
+    #[serde(default)]
+    pub whole: bool,
+    pub limit: Option<u64>,
+    pub grep: Option<String>,
+    /// Where to go on, and that positions are wanted; empty when there is none yet.
+    pub cursor: Option<String>,
+    #[serde(default)]
+    pub slow: Slow,
     /// How the body of the answer is framed.
     pub chunked: bool,
     /// The answer's head, which nobody has sent yet.

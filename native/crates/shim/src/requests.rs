@@ -152,28 +152,21 @@ impl Shim {
             stdout: attachment.stdout,
             stderr: attachment.stderr,
             since_ns: past.since_ns,
-            until_ns: None,
-            tail: None,
+            ..Selection::default()
         };
-        self.open_log(selection, Form::of(attachment).of_log())
-    }
-
-    fn open_log(
-        &self,
-        selection: Selection,
-        form: drayman_stdio::Form,
-    ) -> Result<Option<LogReader>, Refusal> {
         let Some(LogFile { path, .. }) = &self.config.log.file else {
             return Ok(None);
         };
-        let reader = LogReader::open(path, selection, form);
+        let reader = LogReader::open(path, selection, Form::of(attachment).of_log());
         let failed = |error| Refusal::system(format!("{}: {error}", path.display()));
         reader.map(Some).map_err(failed)
     }
 
     fn follow(&mut self, client: OwnedFd, follow: &Follow) -> Result<Answer, Refusal> {
-        let reader = self.open_log(follow.selection(), follow.form())?;
-        let reader = reader.ok_or_else(|| Refusal::conflict("the container has no log"))?;
+        let Some(LogFile { path, .. }) = &self.config.log.file else {
+            return Err(Refusal::conflict("the container has no log"));
+        };
+        let reader = follow.reader(path)?;
         tell(&client, &follow.head);
         self.followers
             .admit(Follower::new(client, reader, follow.chunked));

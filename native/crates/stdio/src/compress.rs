@@ -6,6 +6,7 @@ use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
 
+use crate::order::copy_late;
 use crate::rotation::{open, suffixed};
 
 /// Put `path.gz` in the place of `path`, whose last record bears `last_time` (RFC 3339).
@@ -19,11 +20,13 @@ pub fn compress(path: &Path, last_time: &str) -> io::Result<()> {
     let mut encoder = GzBuilder::new()
         .extra(extra)
         .write(open(&making, true)?, Compression::default());
-    let done = io::copy(&mut from, &mut encoder).and_then(|_| encoder.finish());
-    if let Err(error) = done {
-        // It stays as it was, and what there is of the other is in nobody's way.
-        let _ = std::fs::remove_file(&making);
-        return Err(error);
+    match io::copy(&mut from, &mut encoder).and_then(|_| encoder.finish()) {
+        Ok(to) => copy_late(&from, &to),
+        Err(error) => {
+            // It stays as it was, and what there is of the other is in nobody's way.
+            let _ = std::fs::remove_file(&making);
+            return Err(error);
+        }
     }
     std::fs::rename(making, made)?;
     std::fs::remove_file(path)

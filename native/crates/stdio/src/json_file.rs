@@ -9,10 +9,10 @@ use crate::escape::escape;
 use crate::frame::Stream;
 use crate::lines::Lines;
 use crate::order::Order;
-use crate::position::tail_offset;
 use crate::rotation::{open, rotated, Rotation};
 use crate::since::record_after;
 use crate::stamp::{self, Width};
+use crate::tail::tail_offset;
 
 /// Composed records wait up to this much for the end of a batch.
 const BUFFER_BYTES: usize = 256 * 1024;

@@ -73,6 +73,15 @@ impl Order {
     }
 }
 
+/// Write down with a file what is written down with another of the same records. Where that is
+/// not to be had, their times have to be trusted.
+pub(crate) fn copy_late(from: &File, to: &File) {
+    if let Some(late_ns) = late_ns(from) {
+        let text = late_ns.to_string();
+        let _ = fsetxattr(to, ATTRIBUTE, text.as_bytes(), XattrFlags::empty());
+    }
+}
+
 /// What is written down with a file.
 pub(crate) fn late_ns(file: &File) -> Option<i64> {
     let mut value = [0; 20];

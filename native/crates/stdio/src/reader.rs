@@ -1,90 +1,171 @@
-//! The reader of `json-file` logs, from a file to a client's descriptor without a copy in between.
+//! The reader of `json-file` logs, from the files to a client's descriptor.
 
-use std::io::{self, Write};
-use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd};
-use std::path::Path;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
 
-use crate::position::{Position, Step};
+use crate::choice::{Choice, Spot};
+use crate::cursor::Cursor;
+use crate::form::Form;
+use crate::frame::Stream;
+use crate::input::Input;
+use crate::line::Line;
+use crate::output::{Output, Written};
+use crate::position::{Position, Start, Step};
 use crate::record::Record;
-use crate::render::{Form, Selection, Verdict};
-use crate::websocket;
+use crate::selection::{Selection, Verdict};
+use crate::slow::{Pace, Slow};
+use crate::whole::{Joined, Whole};
 
-/// Read from the file at a time.
-const READ_BYTES: usize = 256 * 1024;
-/// Written to the client at a time, give or take a record.
-const WRITE_BYTES: usize = 256 * 1024;
-/// A longer line is no record: 16 KiB of text are at most 96 KiB when escaped, attributes rarely a few more.
-pub(crate) const RECORD_BYTES_MAX: usize = 1024 * 1024;
-/// Room in front of the output for the head of an HTTP chunk (eight hexadecimal digits and CR LF) or
-/// of a WebSocket message.
-const WRAP_HEAD_BYTES: usize = websocket::HEAD_BYTES_MAX;
+/// Read for one batch at most: where little is chosen, others have their turn all the same.
+const SCAN_BYTES: u64 = 1024 * 1024;
+/// Fields behind the answer, for who asked for positions.
+const CURSOR_FIELD: &str = "X-Drayman-Log-Cursor";
+const GAP_FIELD: &str = "X-Drayman-Log-Gap";
+const GAP: &str = "what followed the cursor is gone; these are the oldest records there are";
 
 /// Why [`LogReader::pump`] came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pumped {
     /// No more will match.
     End,
-    /// All that is in the file was written.
+    /// All that is in the files was written.
     Idle,
     /// The descriptor is non-blocking and full.
     Blocked,
-    /// As much as was allowed was written.
+    /// As much as was allowed was read or written.
     Budget,
     /// The peer left.
     Gone,
+    /// The peer reads too slowly, and wanted to be left then.
+    TooSlow,
 }
 
 /// One client's way through one log.
 #[derive(Debug)]
 pub struct LogReader {
-    selection: Selection,
-    form: Form,
+    path: PathBuf,
     position: Position,
-    /// What was read and not yet taken apart: `input[taken..filled]`.
-    input: Vec<u8>,
-    taken: usize,
-    filled: usize,
-    /// Inside a line that is too long to be a record.
-    overlong: bool,
-    /// What waits to be written: `output[written..]`.
-    output: Vec<u8>,
-    written: usize,
+    input: Input,
+    choice: Choice,
+    /// Where lines are joined: the pieces held.
+    whole: Option<Whole>,
+    output: Output,
+    /// Whether positions are told.
+    is_marked: bool,
+    gap: Gap,
+    /// No more will be written to the log.
+    is_complete: bool,
     ended: bool,
+}
+
+/// Whether what followed the cursor given is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gap {
+    None,
+    Untold,
+    Told,
 }
 
 impl LogReader {
     /// Open the log; one that does not exist yet is empty until it does.
     pub fn open(path: &Path, selection: Selection, form: Form) -> io::Result<Self> {
-        Ok(Self {
-            position: Position::open(path, selection.tail, selection.since_ns)?,
-            selection,
-            form,
-            input: Vec::new(),
-            taken: 0,
-            filled: 0,
-            overlong: false,
-            output: Vec::new(),
-            written: 0,
-            ended: false,
-        })
+        let start = match (selection.tail, selection.since_ns) {
+            (Some(tail), _) if form.whole => Start::Lines(tail),
+            (Some(tail), _) => Start::Records(tail),
+            (None, Some(since_ns)) => Start::Since(since_ns),
+            (None, None) => Start::Oldest,
+        };
+        let position = Position::open(path, start)?;
+        Ok(Self::at(path, position, selection, form))
+    }
+
+    /// Go on where another reader of this log was, whatever `tail` and `since` say; without a
+    /// cursor begin where they say. Positions are told: with each record in JSON, and by
+    /// [`LogReader::fields`].
+    pub fn resume(
+        path: &Path,
+        mut selection: Selection,
+        form: Form,
+        cursor: Option<&Cursor>,
+    ) -> io::Result<Self> {
+        let mut reader = if let Some(cursor) = cursor {
+            selection.since_ns = None;
+            let (position, is_there) = Position::resume(path, cursor)?;
+            let mut reader = Self::at(path, position, selection, form);
+            if !is_there {
+                reader.gap = Gap::Untold;
+            }
+            reader
+        } else {
+            Self::open(path, selection, form)?
+        };
+        reader.is_marked = true;
+        Ok(reader)
+    }
+
+    fn at(path: &Path, position: Position, selection: Selection, form: Form) -> Self {
+        Self {
+            path: path.to_owned(),
+            position,
+            input: Input::default(),
+            whole: form.whole.then(Whole::default),
+            output: Output::default(),
+            is_marked: false,
+            gap: Gap::None,
+            is_complete: false,
+            ended: selection.limit == Some(0),
+            choice: Choice {
+                selection,
+                form,
+                pace: Pace::default(),
+                aside: Vec::new(),
+            },
+        }
+    }
+
+    /// What becomes of a client that follows and does not read.
+    pub fn set_slow(&mut self, slow: Slow) {
+        self.choice.pace.slow = slow;
+    }
+
+    /// No more will be written to the log: its end is the end, and lines that nobody ended are
+    /// shown. Otherwise they are waited for.
+    pub fn complete(&mut self) {
+        self.is_complete = true;
+    }
+
+    /// Whether the client reads too slowly and wanted to be left then, which can be asked without
+    /// writing to it.
+    pub fn is_too_slow(&self) -> bool {
+        let pace = &self.choice.pace;
+        // What cannot be looked at is told by the next reading.
+        pace.is_over(&self.position, self.input.unread_bytes())
+            .unwrap_or(false)
     }
 
     /// Write records to `fd` until there is a reason to stop. May be called again after any answer.
     pub fn pump(&mut self, fd: BorrowedFd<'_>, budget_bytes: u64) -> io::Result<Pumped> {
-        let mut spent = 0;
+        let mut spent_bytes = 0;
+        if self.is_too_slow() {
+            return Ok(Pumped::TooSlow);
+        }
         loop {
-            if let Some(stop) = self.write_out(fd, &mut spent)? {
-                return Ok(stop);
+            match self.output.write_to(fd, &mut spent_bytes)? {
+                Written::All => {}
+                Written::Blocked => return Ok(Pumped::Blocked),
+                Written::Gone => return Ok(Pumped::Gone),
             }
             if self.ended {
                 return Ok(Pumped::End);
             }
-            if spent >= budget_bytes {
+            if spent_bytes >= budget_bytes {
                 return Ok(Pumped::Budget);
             }
-            if !self.fill()? {
+            let idle = self.fill(&mut spent_bytes)?;
+            if idle && self.output.is_empty() {
                 self.rest();
+                self.choice.pace.caught_up = true;
                 return Ok(Pumped::Idle);
             }
         }
@@ -93,138 +174,177 @@ impl LogReader {
     /// The next piece of output, for a caller that sends it by other means than [`LogReader::pump`];
     /// None when there is nothing to be had now.
     pub fn compose(&mut self) -> io::Result<Option<&[u8]>> {
-        if self.ended || !self.fill()? {
-            self.rest();
-            return Ok(None);
+        while !self.ended {
+            let idle = self.fill(&mut 0)?;
+            if !self.output.is_empty() {
+                return Ok(Some(self.output.waiting()));
+            }
+            if idle {
+                break;
+            }
         }
-        Ok(Some(&self.output[self.written..]))
+        self.rest();
+        Ok(None)
     }
 
-    /// Compose output until there is enough of it; false when there is nothing to be had now.
-    fn fill(&mut self) -> io::Result<bool> {
-        self.output.clear();
-        self.output.reserve(WRITE_BYTES + RECORD_BYTES_MAX / 8);
-        if self.form.chunked || self.form.messages.is_some() {
-            self.output.resize(WRAP_HEAD_BYTES, 0);
+    /// A reader that follows is idle most of its life: it keeps no large buffers then.
+    fn rest(&mut self) {
+        self.output.trim();
+        self.input.trim();
+        self.choice.aside = Vec::new();
+    }
+
+    /// Compose a batch; whether that was all there is.
+    fn fill(&mut self, spent_bytes: &mut u64) -> io::Result<bool> {
+        self.output.begin(self.choice.form);
+        if self.gap == Gap::Untold && self.choice.form.json {
+            self.gap = Gap::Told;
+            self.choice
+                .form
+                .append_notice(GAP, None, &mut self.output.bytes);
         }
-        let empty = self.output.len();
-        while self.output.len() < WRITE_BYTES && !self.ended {
-            if self.records() {
+        let mut read_bytes = 0;
+        let mut idle = false;
+        while !self.ended && !self.output.is_full() && read_bytes < SCAN_BYTES {
+            self.look_at_pace()?;
+            if self.records()? {
                 continue;
             }
-            match self.read()? {
-                Step::Bytes(_) | Step::Next => {}
-                Step::Idle => break,
+            match self.input.read(&mut self.position)? {
+                Step::Bytes(count) => read_bytes += count as u64,
+                Step::Next => {}
+                Step::Idle if self.is_complete => self.finish()?,
+                Step::Idle => {
+                    idle = true;
+                    break;
+                }
             }
         }
-        self.written = 0;
-        if self.output.len() == empty {
-            self.output.clear();
-            return Ok(self.ended);
-        }
-        if self.form.chunked || self.form.messages.is_some() {
-            self.wrap();
-        }
-        Ok(true)
+        self.output.seal(self.choice.form);
+        *spent_bytes += read_bytes;
+        Ok(idle)
     }
 
-    /// Take whole lines apart; false when more must be read first.
-    fn records(&mut self) -> bool {
-        let input = &self.input[..self.filled];
+    fn look_at_pace(&mut self) -> io::Result<()> {
+        let Choice { pace, form, .. } = &mut self.choice;
+        if let Some(lost) = pace.look(&self.position, self.input.unread_bytes())? {
+            let text = format!("{lost} records were left out, for they were not read in time");
+            form.append_notice(&text, Some(lost), &mut self.output.bytes);
+        }
+        Ok(())
+    }
+
+    /// Take whole lines of the file apart; false when more must be read first.
+    fn records(&mut self) -> io::Result<bool> {
         let mut any = false;
-        while self.output.len() < WRITE_BYTES {
-            let rest = &input[self.taken..];
-            let Some(length) = memchr::memchr(b'\n', rest) else {
-                return any;
+        while !self.ended && !self.output.is_full() {
+            let Some(length) = self.input.next() else {
+                return Ok(any);
             };
             any = true;
-            self.taken += length + 1;
-            if std::mem::take(&mut self.overlong) {
-                continue;
+            if self.record(length)? {
+                self.input.take(length);
             }
-            let Some(record) = Record::parse(&rest[..length]) else {
-                continue;
+        }
+        Ok(any)
+    }
+
+    /// Take a line of the file apart; false when it is to be asked for again.
+    fn record(&mut self, length: usize) -> io::Result<bool> {
+        let Self {
+            position,
+            input,
+            choice,
+            whole,
+            output,
+            ..
+        } = self;
+        let Some(record) = Record::parse(input.line(length)) else {
+            return Ok(true);
+        };
+        let before = input.unread_bytes();
+        if position.is_quiet(record.stream, before) {
+            return Ok(true);
+        }
+        match choice.selection.judge(&record) {
+            Verdict::Take => {}
+            Verdict::Skip => return Ok(true),
+            Verdict::End => {
+                self.ended = true;
+                if !self.is_marked {
+                    self.finish()?;
+                }
+                return Ok(false);
+            }
+        }
+        let mut spot = Spot {
+            path: &self.path,
+            is_marked: self.is_marked,
+            position,
+            unread_bytes: before - length - 1,
+            back: [None, None],
+        };
+        let Some(whole) = whole else {
+            self.ended = choice.give(&Line::from(&record), &mut spot, output)?;
+            return Ok(true);
+        };
+        let begin = spot.is_marked.then(|| spot.position.place(before));
+        let joined = whole.take(&record, begin.transpose()?);
+        spot.back = whole.back();
+        match joined {
+            Joined::Alone => self.ended = choice.give(&Line::from(&record), &mut spot, output)?,
+            Joined::Held => {}
+            Joined::Complete | Joined::Stale => {
+                if joined == Joined::Stale {
+                    spot.unread_bytes = before;
+                }
+                spot.back[usize::from(record.stream == Stream::Stderr)] = None;
+                self.ended = choice.give(&whole.line(record.stream), &mut spot, output)?;
+                whole.release(record.stream);
+            }
+        }
+        Ok(joined != Joined::Stale)
+    }
+
+    /// Nothing more will come: show the lines that nobody ended.
+    fn finish(&mut self) -> io::Result<()> {
+        let mut ended = false;
+        while let (Some(whole), false) = (&mut self.whole, ended) {
+            let Some(stream) = whole.first() else { break };
+            let mut spot = Spot {
+                path: &self.path,
+                is_marked: self.is_marked,
+                position: &mut self.position,
+                unread_bytes: self.input.unread_bytes(),
+                back: whole.back(),
             };
-            match self.selection.judge(&record) {
-                Verdict::Take => self.form.append(&record, &mut self.output),
-                Verdict::Skip => {}
-                Verdict::End => {
-                    self.ended = true;
-                    return true;
-                }
-            }
+            spot.back[usize::from(stream == Stream::Stderr)] = None;
+            ended = self
+                .choice
+                .give(&whole.line(stream), &mut spot, &mut self.output)?;
+            whole.release(stream);
         }
-        any
+        self.ended = true;
+        Ok(())
     }
 
-    fn read(&mut self) -> io::Result<Step> {
-        self.input.copy_within(self.taken..self.filled, 0);
-        self.filled -= self.taken;
-        self.taken = 0;
-        if self.filled >= RECORD_BYTES_MAX {
-            self.overlong = true;
-            self.filled = 0;
+    /// What is to be told behind the answer: names of fields, and their values.
+    pub fn fields(&mut self) -> io::Result<Vec<(&'static str, String)>> {
+        let mut fields = Vec::new();
+        if self.is_marked {
+            let mut spot = Spot {
+                path: &self.path,
+                is_marked: true,
+                position: &mut self.position,
+                unread_bytes: self.input.unread_bytes(),
+                back: self.whole.as_ref().map_or([None, None], Whole::back),
+            };
+            fields.push((CURSOR_FIELD, spot.cursor()?));
         }
-        if self.input.len() < self.filled + READ_BYTES {
-            self.input.resize(self.filled + READ_BYTES, 0);
+        if self.gap == Gap::None {
+            return Ok(fields);
         }
-        let step = self.position.read(&mut self.input[self.filled..])?;
-        match step {
-            Step::Bytes(count) => self.filled += count,
-            Step::Next => {
-                self.filled = 0;
-                self.overlong = false;
-            }
-            Step::Idle => {}
-        }
-        Ok(step)
-    }
-
-    /// A reader that follows is idle most of its life: it keeps the beginning of a record that is
-    /// still being written, and no more.
-    fn rest(&mut self) {
-        self.output = Vec::new();
-        self.input = self.input[self.taken..self.filled].to_vec();
-        self.taken = 0;
-        self.filled = self.input.len();
-    }
-
-    /// Put the head of a chunk or message in front, and what ends a chunk behind.
-    fn wrap(&mut self) {
-        let length = self.output.len() - WRAP_HEAD_BYTES;
-        let mut head = Vec::with_capacity(WRAP_HEAD_BYTES);
-        if let Some(opcode) = self.form.messages {
-            websocket::push_head(opcode, length, &mut head);
-        } else {
-            head.extend_from_slice(format!("{length:x}\r\n").as_bytes());
-            self.output.extend_from_slice(b"\r\n");
-        }
-        self.written = WRAP_HEAD_BYTES - head.len();
-        self.output[self.written..WRAP_HEAD_BYTES].copy_from_slice(&head);
-    }
-
-    /// Write what waits; a reason to stop when not all of it can be.
-    fn write_out(&mut self, fd: BorrowedFd<'_>, spent: &mut u64) -> io::Result<Option<Pumped>> {
-        // SAFETY: the descriptor is the caller's and outlives this call; ManuallyDrop leaves it open.
-        let mut file = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(fd.as_raw_fd()) });
-        while self.written < self.output.len() {
-            match file.write(&self.output[self.written..]) {
-                Ok(count) => {
-                    self.written += count;
-                    *spent += count as u64;
-                }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock => return Ok(Some(Pumped::Blocked)),
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
-                        return Ok(Some(Pumped::Gone))
-                    }
-                    _ => return Err(error),
-                },
-            }
-        }
-        self.output.clear();
-        self.written = 0;
-        Ok(None)
+        fields.push((GAP_FIELD, "1".to_owned()));
+        Ok(fields)
     }
 }

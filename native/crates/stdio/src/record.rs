@@ -39,71 +39,74 @@ impl<'a> Record<'a> {
     }
 
     fn object(line: &'a [u8]) -> Option<Self> {
-        let mut cursor = Cursor(line);
+        let mut rest = Rest(line);
         let mut log = Escaped(b"");
         let mut stream = Stream::Stdout;
         let mut attrs = &b""[..];
         let mut time = None;
-        cursor.expect(b'{')?;
+        rest.expect(b'{')?;
         loop {
-            let name = cursor.string()?;
-            cursor.expect(b':')?;
+            let name = rest.string()?;
+            rest.expect(b':')?;
             match name.0 {
-                b"log" => log = cursor.string()?,
-                b"time" => time = Some(cursor.string()?.0),
+                b"log" => log = rest.string()?,
+                b"time" => time = Some(rest.string()?.0),
                 b"stream" => {
-                    stream = match cursor.string()?.0 {
+                    stream = match rest.string()?.0 {
                         b"stdout" => Stream::Stdout,
                         b"stderr" => Stream::Stderr,
                         _ => return None,
                     }
                 }
-                b"attrs" => attrs = cursor.value(DEPTH_MAX)?,
+                b"attrs" => attrs = rest.value(DEPTH_MAX)?,
                 _ => {
-                    cursor.value(DEPTH_MAX)?;
+                    rest.value(DEPTH_MAX)?;
                 }
             }
-            match cursor.next()? {
+            match rest.next()? {
                 b',' => {}
                 b'}' => break,
                 _ => return None,
             }
         }
-        cursor.skip_blanks();
+        rest.skip_blanks();
         let record = Self {
             log,
             stream,
             attrs,
             time: time?,
         };
-        cursor.0.is_empty().then_some(record)
-    }
-
-    /// The attributes as `docker logs --details` prints them: `k=v` sorted, url-escaped, joined by commas.
-    pub(crate) fn details(&self, out: &mut Vec<u8>) {
-        let mut pairs = Vec::new();
-        let mut cursor = Cursor(self.attrs);
-        if cursor.expect(b'{').is_some() {
-            while let Some((name, value)) = cursor.pair() {
-                pairs.push((name.bytes(), value.bytes()));
-                if cursor.next() != Some(b',') {
-                    break;
-                }
-            }
-        }
-        pairs.sort();
-        for (index, (name, value)) in pairs.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            url_escape(name, out);
-            out.push(b'=');
-            url_escape(value, out);
-        }
+        rest.0.is_empty().then_some(record)
     }
 }
 
+/// The names and values of an object of attributes, sorted.
+pub(crate) fn attributes(object: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut pairs = Vec::new();
+    let mut rest = Rest(object);
+    if rest.expect(b'{').is_some() {
+        while let Some((name, value)) = rest.pair() {
+            pairs.push((name.bytes(), value.bytes()));
+            if rest.next() != Some(b',') {
+                break;
+            }
+        }
+    }
+    pairs.sort();
+    pairs
+}
+
 impl Escaped<'_> {
+    /// Whether the text ends with a newline: other records are pieces of a line, or its last one
+    /// that nobody ended.
+    pub(crate) fn ends_line(self) -> bool {
+        let Some(front) = self.0.strip_suffix(b"n") else {
+            return self.0.ends_with(b"\\u000a") || self.0.ends_with(b"\\u000A");
+        };
+        let backslashes = front.iter().rev().take_while(|b| **b == b'\\').count();
+        backslashes % 2 == 1
+    }
+
     fn bytes(self) -> Vec<u8> {
         let mut out = Vec::new();
         self.unescape(&mut out);
@@ -176,26 +179,10 @@ fn code_unit(text: &[u8]) -> Option<u32> {
     })
 }
 
-/// As Go's `url.QueryEscape`.
-fn url_escape(text: &[u8], out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for &byte in text {
-        match byte {
-            b' ' => out.push(b'+'),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte),
-            _ => out.extend_from_slice(&[
-                b'%',
-                HEX[usize::from(byte >> 4)],
-                HEX[usize::from(byte & 15)],
-            ]),
-        }
-    }
-}
-
 /// What is left of a line.
-struct Cursor<'a>(&'a [u8]);
+struct Rest<'a>(&'a [u8]);
 
-impl<'a> Cursor<'a> {
+impl<'a> Rest<'a> {
     fn skip_blanks(&mut self) {
         while let [b' ' | b'\t' | b'\r', rest @ ..] = self.0 {
             self.0 = rest;
@@ -312,18 +299,27 @@ mod tests {
     }
 
     #[test]
-    fn details_are_sorted_and_escaped() {
-        let line = br#"{"log":"","attrs":{"z":"1 2","a,b":"\u0026"},"time":"t"}"#;
-        let mut out = Vec::new();
-        Record::parse(line).unwrap().details(&mut out);
-        assert_eq!(out, b"a%2Cb=%26,z=1+2");
+    fn which_records_end_a_line() {
+        for (log, ends) in [
+            (r"a\n", true),
+            (r"\n", true),
+            (r"a\\\n", true),
+            (r"a\u000a", true),
+            ("", false),
+            ("n", false),
+            (r"a\\n", false),
+            (r"a\nb", false),
+        ] {
+            assert_eq!(Escaped(log.as_bytes()).ends_line(), ends, "{log}");
+        }
     }
 
     proptest::proptest! {
         #[test]
         fn no_bytes_upset_it(bytes: Vec<u8>) {
             if let Some(record) = Record::parse(&bytes) {
-                record.details(&mut record.log.bytes());
+                attributes(record.attrs);
+                record.log.bytes();
             }
         }
 
@@ -332,7 +328,8 @@ mod tests {
             let mut line = br#"{"log":"a\u003c\ud83d\ude00","stream":"stdout","attrs":{"a":"b"},"time":"t"}"#.to_vec();
             line[at] = byte;
             if let Some(record) = Record::parse(&line) {
-                record.details(&mut record.log.bytes());
+                attributes(record.attrs);
+                record.log.bytes();
             }
         }
     }

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::input::RECORD_BYTES_MAX;
 use crate::order::late_ns;
-use crate::reader::RECORD_BYTES_MAX;
 use crate::record::Record;
 use crate::stamp;
 

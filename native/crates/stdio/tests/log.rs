@@ -2,55 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use drayman_stdio::{Form, JsonFile, LogReader, Pumped, Rotation, Selection, Stream};
 use proptest::prelude::*;
 
-const RAW: Form = Form {
-    timestamps: false,
-    details: false,
-    framed: false,
-    chunked: false,
-    messages: None,
-};
-const ALL: Selection = Selection {
-    stdout: true,
-    stderr: true,
-    since_ns: None,
-    until_ns: None,
-    tail: None,
-};
+mod world;
+
+use world::{pump, read, Place, ALL, RAW};
+
 const ENDLESS: Rotation = Rotation {
     max_size_bytes: None,
     max_files: 1,
 };
-
-/// A directory of its own for a test, gone afterwards.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("drayman-log-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn log(&self) -> PathBuf {
-        self.0.join("c-json.log")
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn writer(path: &Path, rotation: Rotation) -> JsonFile {
     JsonFile::open(path, rotation, &BTreeMap::new()).unwrap()
@@ -59,38 +27,6 @@ fn writer(path: &Path, rotation: Rotation) -> JsonFile {
 fn say(log: &mut JsonFile, text: &str, now_ns: i64) {
     log.push(Stream::Stdout, text.as_bytes(), now_ns);
     log.flush().unwrap();
-}
-
-/// Everything a reader gives into a file, and why it stopped.
-fn pump(reader: &mut LogReader) -> (Vec<u8>, Pumped) {
-    let mut out = tempfile();
-    let stop = reader.pump(out.as_fd(), u64::MAX).unwrap();
-    let mut text = Vec::new();
-    std::io::Seek::rewind(&mut out).unwrap();
-    out.read_to_end(&mut text).unwrap();
-    (text, stop)
-}
-
-fn tempfile() -> File {
-    let path = std::env::temp_dir().join(format!(
-        "drayman-out-{}-{:?}",
-        std::process::id(),
-        std::thread::current().id()
-    ));
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&path)
-        .unwrap();
-    fs::remove_file(path).unwrap();
-    file
-}
-
-fn read(path: &Path, selection: Selection, form: Form) -> String {
-    let (text, _) = pump(&mut LogReader::open(path, selection, form).unwrap());
-    String::from_utf8(text).unwrap()
 }
 
 #[test]
