@@ -333,9 +333,9 @@ def test_rotated_files_are_compressed(engine_server: EngineServer) -> None:
     assert not list(current.parent.glob("*.[0-9]"))
     text = b"".join(gzip.decompress(path.read_bytes()) for path in packed) + current.read_bytes()
     records = [json.loads(line) for line in text.splitlines()]
-    assert "".join(record["log"] for record in records) == (
-        "".join(f"{k}\n" * 20000 for k in (1, 2, 3, 4)) + "end\n"
-    )
+    written = "".join(f"{k}\n" * 20000 for k in (1, 2, 3, 4)) + "end\n"
+    assert "".join(record["log"] for record in records) == written
+    assert engine_server.docker("logs", container).stdout == written.encode()
     assert {record["attrs"]["tag"] for record in records} == {document["Name"][1:]}
     # The field that Docker's reader looks at: the time of the last record.
     head = packed[0].read_bytes()[:256]
