@@ -8,48 +8,31 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from subprocess import PIPE, Popen
 
-# Linux: as SO_SNDBUF, past net.core.wmem_max.
-SO_SNDBUFFORCE = 32
+from benches.serving import clients, serving
 
 
-@contextmanager
-def sendfile_server(place: Path, file: Path, buffer_bytes: int, **answers: Path) -> Iterator[str]:
+def sendfile_server(
+    place: Path, file: Path, buffer_bytes: int, **answers: Path
+) -> AbstractContextManager[str]:
     """Serve in a process of its own, as an engine does; the address."""
-    address = str(place / "s.sock")
-    command = [sys.executable, "-m", "benches.sendfile", address, str(buffer_bytes), str(file)]
-    command += [f"{name}={answer}" for name, answer in answers.items()]
-    with Popen(command, stdout=PIPE) as server:
-        try:
-            assert server.stdout is not None
-            server.stdout.readline()
-            yield f"unix://{address}"
-        finally:
-            server.terminate()
+    named = [f"{name}={answer}" for name, answer in answers.items()]
+    return serving("benches.sendfile", place, str(buffer_bytes), str(file), *named)
 
 
 def main() -> None:
     """Serve until ended."""
     address, buffer_bytes, path, *answers = sys.argv[1:]
     named = {name.encode(): Path(file) for name, file in (one.split("=", 1) for one in answers)}
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)
-        listener.listen()
-        print("listening", flush=True)
-        while True:
-            client, _ = listener.accept()
-            with client:
-                client.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, int(buffer_bytes))
-                asked = client.recv(65536).split(b" ", 2)[1].split(b"?")[0]
-                answer = named.get(asked.rsplit(b"/", 1)[1])
-                if answer is None:
-                    size = os.stat(path).st_size
-                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
-                send(client, answer or Path(path))
+    for client in clients(address, int(buffer_bytes)):
+        asked = client.recv(65536).split(b" ", 2)[1].split(b"?")[0]
+        answer = named.get(asked.rsplit(b"/", 1)[1])
+        if answer is None:
+            size = os.stat(path).st_size
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        send(client, answer or Path(path))
 
 
 def send(client: socket.socket, path: Path) -> None:

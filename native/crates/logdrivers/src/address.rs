@@ -1,6 +1,6 @@
 //! Where the other side listens, and the ways there.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -87,9 +87,18 @@ impl Connection {
         }
     }
 
+    /// The one to send on, unless there is none, or it is of no use any more.
+    pub fn usable(of: &mut Option<Self>) -> io::Result<&mut Self> {
+        match of {
+            Some(connection) if connection.is_hung_up() => Err(ErrorKind::ConnectionReset.into()),
+            Some(connection) => Ok(connection),
+            None => Err(ErrorKind::NotConnected.into()),
+        }
+    }
+
     /// Whether the other side of a stream has hung up: the first write after that still succeeds,
     /// and what it wrote is lost.
-    pub fn is_hung_up(&self) -> bool {
+    fn is_hung_up(&self) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         let fd = match self {
             Self::Tcp(stream) => stream.as_fd(),

@@ -116,15 +116,9 @@ impl Receiver for Gelf {
             // The format wants a text; Docker leaves empty lines out.
             return Ok(());
         }
-        let connection = self
-            .connection
-            .as_mut()
-            .ok_or(io::ErrorKind::NotConnected)?;
+        let connection = Connection::usable(&mut self.connection)?;
         let mut message = self.settings.message(record);
         if matches!(self.settings.address, Address::Tcp(_)) {
-            if connection.is_hung_up() {
-                return Err(io::ErrorKind::ConnectionReset.into());
-            }
             message.push(0);
             return connection.send(&message);
         }

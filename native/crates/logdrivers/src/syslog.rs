@@ -82,13 +82,7 @@ impl Receiver for Syslog {
     }
 
     fn send(&mut self, record: &Record) -> io::Result<()> {
-        let connection = self
-            .connection
-            .as_mut()
-            .ok_or(io::ErrorKind::NotConnected)?;
-        if connection.is_hung_up() {
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
+        let connection = Connection::usable(&mut self.connection)?;
         connection.send(&self.settings.message(record))
     }
 }
