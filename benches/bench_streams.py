@@ -115,19 +115,22 @@ def bench_exec_stream(
 def bench_attach_stream(
     benchmark: BenchmarkFixture, engine: Engine, log_text: Path, sizes: Sizes
 ) -> None:
-    def work() -> None:
-        name = engine.output(
-            "create", "--network", "none", "--log-driver", "none", "-v", f"{log_text}:/log:ro",
-            "busybox", "cat", "/log",
-        )  # fmt: skip
-        with Client(engine.host) as client:
-            head = client.hijack(f"/containers/{name}/attach?stream=1&stdout=1", None)
-            engine.curl(f"/containers/{name}/start", "-X", "POST")
-            total = client.rest(head)
-        assert total > log_text.stat().st_size
-        engine.run("rm", name)
+    """From a word to the last byte of what it prints then."""
+    name = engine.output(
+        "create", "-i", "--network", "none", "--log-driver", "none", "-v", f"{log_text}:/log:ro",
+        "busybox", "sh", "-c", "while read x; do cat /log; echo; done",
+    )  # fmt: skip
+    attach = f"/containers/{name}/attach?stream=1&stdout=1&stdin=1"
+    with Client(engine.host) as client:
+        client.hijack(attach, None)
+        engine.run("start", name)
 
-    benchmark.pedantic(work, rounds=min(sizes.rounds, ROUNDS), warmup_rounds=1)
+        def work() -> None:
+            client.say(b"go\n")
+            client.read(log_text.stat().st_size)
+
+        benchmark.pedantic(work, rounds=min(sizes.rounds, ROUNDS), warmup_rounds=1)
+    engine.run("rm", "-f", name)
 
 
 @pytest.mark.parametrize("peer", ["bare pump"])

@@ -67,6 +67,18 @@ class Client:
         self._post(path, body, "Connection: Upgrade", "Upgrade: tcp")
         return self._answered()
 
+    def say(self, words: bytes) -> None:
+        """Send what a process reads."""
+        self._socket.sendall(words)
+
+    def read(self, at_least: int) -> None:
+        """Read so many bytes, and what has come with them."""
+        while at_least > 0:
+            received = self._socket.recv_into(self._buffer)
+            if not received:
+                raise RuntimeError(f"the stream ended, {at_least} bytes early")
+            at_least -= received
+
     def rest(self, total: int) -> int:
         """Read to the connection's end: `total` and what comes."""
         while received := self._socket.recv_into(self._buffer):

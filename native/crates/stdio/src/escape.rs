@@ -3,6 +3,8 @@
 //! `<`, `>`, `&`, U+2028 and U+2029 are escaped too, and each byte that is not UTF-8 becomes `\ufffd`:
 //! that is what Docker writes, and what readers of its log files have been tested with.
 
+use std::mem::MaybeUninit;
+
 /// Bytes looked at together; twice what one vector instruction compares.
 const BLOCK_BYTES: usize = 32;
 /// The longest escape of one byte: `\u00xx`.
@@ -113,27 +115,37 @@ fn escape_block(
     // All copies have one length, so that each is an instruction or two: hence the room behind.
     let mut source = [0; 2 * BLOCK_BYTES];
     source[..BLOCK_BYTES].copy_from_slice(block);
-    let mut escaped = [0; BLOCK_BYTES * ESCAPE_BYTES + BLOCK_BYTES];
+    out.reserve(BLOCK_BYTES * ESCAPE_BYTES + BLOCK_BYTES);
+    let start = out.len();
+    let escaped = out.spare_capacity_mut();
     let mut filled = 0;
     let mut used = 0;
     loop {
         let next = length.min(odd.trailing_zeros() as usize);
         if next > used {
-            escaped[filled..filled + BLOCK_BYTES]
-                .copy_from_slice(&source[used..used + BLOCK_BYTES]);
+            fill::<BLOCK_BYTES>(&mut escaped[filled..], &source[used..]);
             filled += next - used;
             used = next;
         }
         let (form, form_bytes) = &ESCAPES[usize::from(source[next])];
         if used == length || *form_bytes == 0 {
-            out.extend_from_slice(&escaped[..filled]);
+            // SAFETY: all of it was filled, from `start` on.
+            unsafe { out.set_len(start + filled) };
             return used;
         }
-        escaped[filled..filled + FORM_BYTES].copy_from_slice(form);
+        fill::<FORM_BYTES>(&mut escaped[filled..], form);
         filled += usize::from(*form_bytes);
         used += 1;
         odd &= odd - 1;
     }
+}
+
+/// Copy the first `N` bytes.
+#[inline]
+fn fill<const N: usize>(to: &mut [MaybeUninit<u8>], from: &[u8]) {
+    let (to, from) = (&mut to[..N], &from[..N]);
+    // SAFETY: both have so many bytes, and one is borrowed to be written.
+    unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.as_mut_ptr().cast(), N) };
 }
 
 /// Copy the run of bytes above ASCII at the front of `text`, as far as it is UTF-8.

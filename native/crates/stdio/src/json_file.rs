@@ -16,6 +16,8 @@ use crate::tail::tail_offset;
 
 /// Composed records wait up to this much for the end of a batch.
 const BUFFER_BYTES: usize = 256 * 1024;
+/// What ends a record is copied by this.
+const STEP_BYTES: usize = 32;
 /// What the first record after a loss tells of it, beside the log's own attributes: `docker logs
 /// --details` shows it, and who does not ask is told nothing that the container has not said.
 const LOST: &str = "lost_bytes";
@@ -211,7 +213,9 @@ enum Compression {
 #[derive(Debug, Default)]
 struct Ending {
     of: Option<(Stream, i64)>,
+    /// Filled up to whole steps.
     text: Vec<u8>,
+    length: usize,
 }
 
 impl Ending {
@@ -225,6 +229,18 @@ impl Ending {
         self.text.extend_from_slice(b"\"time\":\"");
         stamp::format(time_ns, Width::Shortest, &mut self.text);
         self.text.extend_from_slice(b"\"}\n");
+        self.length = self.text.len();
+        self.text
+            .resize(self.length.next_multiple_of(STEP_BYTES), 0);
+    }
+
+    /// In steps of one length, each of which is an instruction or two.
+    fn append_to(&self, out: &mut Vec<u8>) {
+        let end = out.len() + self.length;
+        for step in self.text.as_chunks::<STEP_BYTES>().0 {
+            out.extend_from_slice(step);
+        }
+        out.truncate(end);
     }
 }
 
@@ -251,7 +267,7 @@ impl Target {
         }
         self.buffer.extend_from_slice(b"{\"log\":\"");
         escape(line, &mut self.buffer);
-        self.buffer.extend_from_slice(&self.ending.text);
+        self.ending.append_to(&mut self.buffer);
         if tells_of_loss {
             self.ending.of = None;
         }
