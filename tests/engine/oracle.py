@@ -167,6 +167,7 @@ def observe_shim(bundle: Path, rootfs: Path, container_id: str, host: Host) -> O
                 "max_files": 1,
                 "compress": False,
                 "attrs": {},
+                "beside": False,
             },
             "delivery": None,
         },

@@ -145,6 +145,7 @@ class Box:
                     "max_files": 1,
                     "compress": False,
                     "attrs": {},
+                    "beside": False,
                 },
                 "delivery": delivery,
             },

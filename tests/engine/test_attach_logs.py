@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from tests.engine.engines import EngineServer
 from tests.engine.shims import Place, scene, unframe
 
@@ -27,8 +28,12 @@ def payload(connection: socket.socket, end: bytes) -> bytes:
     return unframe(bytes(received)).get(1, b"")
 
 
-def test_at_any_moment_everything_is_seen_once(engine_server: EngineServer) -> None:
-    container = engine_server.running("sh", "-c", COUNT)
+@pytest.mark.parametrize("options", [{}, {"mode": "non-blocking"}])
+def test_at_any_moment_everything_is_seen_once(
+    engine_server: EngineServer, options: dict[str, str]
+) -> None:
+    log = {"Type": "json-file", "Config": options}
+    container = engine_server.running("sh", "-c", COUNT, HostConfig={"LogConfig": log})
     end = f"{LINES}\n".encode()
 
     def follow(_: int) -> bytes:

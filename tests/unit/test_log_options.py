@@ -160,6 +160,7 @@ def test_files() -> None:
         "file": {
             "path": f"/root/containers/{record().id}/log/{record().id}-json.log",
             "max_size_bytes": 10_000_000, "max_files": 1, "compress": False, "attrs": {"tag": "t"},
+            "beside": False,
         },
         "delivery": None,
     }  # fmt: skip
@@ -169,6 +170,9 @@ def test_files() -> None:
     assert (cached["max_size_bytes"], cached["max_files"]) == (1_000_000, 5)
     assert settings("journald", cache_disabled="true")["file"] is None
     assert settings("none") == {"file": None, "delivery": None}
+    beside = settings("local", mode="non-blocking", max_buffer_size="64k")
+    assert beside["file"]["beside"]
+    assert (beside["delivery"]["receiver"], beside["delivery"]["queue_bytes"]) == (None, 64 << 10)
 
 
 def test_receivers() -> None:

@@ -49,10 +49,12 @@ def log_settings(record: Container, paths: ContainerPaths) -> dict[str, Any]:
     options = log.config or {}
     path = log_path(record, paths)
     deliver = _RECEIVERS.get(log.type)
-    return {
-        "file": path and {"path": str(path), **_file(log.type, options, record)},
-        "delivery": deliver and _delivery(log.type, options, record, deliver(options, record)),
-    }
+    # Nothing may hold it up, not even a disk: then it is written by a process beside the shim.
+    beside = deliver is None and path is not None and options.get("mode") == "non-blocking"
+    file = path and {"path": str(path), **_file(log.type, options, record), "beside": beside}
+    receiver = deliver and {"driver": log.type, **deliver(options, record)}
+    delivered = receiver or beside
+    return {"file": file, "delivery": _delivery(options, record, receiver) if delivered else None}
 
 
 def _file(driver: str, options: dict[str, str], record: Container) -> dict[str, Any]:
@@ -80,13 +82,13 @@ def _attrs(options: dict[str, str], record: Container) -> dict[str, str]:
 
 
 def _delivery(
-    driver: str, options: dict[str, str], record: Container, receiver: dict[str, Any]
+    options: dict[str, str], record: Container, receiver: dict[str, Any] | None
 ) -> dict[str, Any]:
     return {
-        "receiver": {"driver": driver, **receiver},
+        "receiver": receiver,
         "container_id": record.id,
         "queue_bytes": ASYNC_BUFFER_BYTES
-        if receiver.get("is_async")
+        if receiver and receiver.get("is_async")
         else parse_size(options.get("max-buffer-size", BUFFER)),
         "may_lose": options.get("mode") == "non-blocking",
     }

@@ -1,39 +1,44 @@
 //! Sends a container's log to who collects it elsewhere.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use drayman_logdrivers::Source;
-use drayman_stdio::{Head, Lines, Stream, HEAD_BYTES, READY, REFUSED};
+use drayman_logdrivers::{Settings, Source};
+use drayman_stdio::{Lines, Stream, READY, REFUSED};
 
+use crate::file;
+use crate::input::Input;
 use crate::pieces::Pieces;
 use crate::queue::Queue;
 use crate::sender;
-use crate::settings::Delivery;
+use crate::settings::{Delivery, Log};
 
 /// Answer on standard output whether the receiver is there, then send it what comes on standard
 /// input until that ends.
 pub fn run(bundle: &Path) -> Result<(), String> {
-    let delivery = Delivery::read(bundle)?;
-    let mut receiver = delivery.receiver.receiver();
-    let connected = receiver.connect();
-    let answer = match &connected {
-        Err(error) if delivery.receiver.must_connect() => {
-            [REFUSED, error.to_string().as_bytes()].concat()
-        }
-        _ => READY.to_vec(),
-    };
-    let mut stdout = io::stdout();
-    let told = stdout.write_all(&answer).and_then(|()| stdout.flush());
-    told.map_err(|error| format!("deliver: {error}"))?;
-    if answer != READY {
-        return Ok(());
+    let log = Log::read(bundle)?;
+    match (&log.delivery.receiver, &log.file) {
+        (Some(receiver), _) => send(&log.delivery, receiver),
+        (None, Some(file)) => file::run(file, &log.delivery),
+        (None, None) => Err("a log that is kept nowhere".into()),
     }
-    let queue = Arc::new(Queue::new(&delivery));
-    let sending = sender::start(Arc::clone(&queue), &delivery, receiver, connected.is_ok());
+}
+
+fn send(delivery: &Delivery, settings: &Settings) -> Result<(), String> {
+    let mut receiver = settings.receiver();
+    let connected = receiver.connect();
+    if let Err(error) = &connected {
+        if settings.must_connect() {
+            return answer(Some(&error.to_string()));
+        }
+    }
+    answer(None)?;
+    let queue = Arc::new(Queue::new(delivery, settings));
+    let queued = Arc::clone(&queue);
+    let sending = sender::start(queued, delivery, settings, receiver, connected.is_ok());
     sending.map_err(|error| format!("deliver: {error}"))?;
-    let read = read_on(&delivery, &queue);
+    let read = read_on(delivery, &queue);
     let lost = queue.finish();
     if lost > 0 {
         let what = format!("{lost} records were lost at its end");
@@ -42,24 +47,27 @@ pub fn run(bundle: &Path) -> Result<(), String> {
     read.map_err(|error| format!("deliver: {error}"))
 }
 
+/// Tell the shim that what comes is taken, or why not.
+pub fn answer(refusal: Option<&str>) -> Result<(), String> {
+    let answer = match refusal {
+        Some(why) => [REFUSED, why.as_bytes()].concat(),
+        None => READY.to_vec(),
+    };
+    let mut stdout = io::stdout();
+    let told = stdout.write_all(&answer).and_then(|()| stdout.flush());
+    told.map_err(|error| format!("deliver: {error}"))
+}
+
 /// Cut what comes into records, and queue them.
 fn read_on(delivery: &Delivery, queue: &Queue) -> io::Result<()> {
-    let mut input = io::stdin().lock();
+    let mut input = Input::new();
     let mut outputs = [Stream::Stdout, Stream::Stderr].map(|stream| Output {
         lines: Lines::default(),
         pieces: Pieces::new(&delivery.container_id, source(stream)),
     });
     let mut bytes = Vec::new();
     let mut last_ns = 0;
-    loop {
-        let mut head = [0; HEAD_BYTES];
-        match input.read_exact(&mut head) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-            done => done?,
-        }
-        let head = Head::parse(head);
-        bytes.resize(head.length, 0);
-        input.read_exact(&mut bytes)?;
+    while let Some(head) = input.next(&mut bytes)? {
         last_ns = head.time_ns;
         let Output { lines, pieces } = &mut outputs[usize::from(head.stream == Stream::Stderr)];
         lines.push(&bytes, head.time_ns, &mut |line, time_ns| {

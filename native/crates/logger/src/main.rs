@@ -1,10 +1,12 @@
 //! `drayman-logger`: what a shim has done beside itself, since it may take long.
 //!
-//! `deliver BUNDLE` sends a container's log away, `compress FILE TIME` makes a rotated file of it
-//! small. A process, not a thread: a shim makes processes by cloning itself, which takes that it
+//! `deliver BUNDLE` sends a container's log away, or writes its file where no disk may hold the
+//! container up; `compress FILE TIME` makes a rotated file small. A process, not a thread: a shim makes processes by cloning itself, which takes that it
 //! has one thread. A program of its own, for every page that a shim maps counts once a container.
 
 mod deliver;
+mod file;
+mod input;
 mod memory;
 mod pieces;
 mod queue;

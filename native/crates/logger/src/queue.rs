@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use drayman_logdrivers::Record;
+use drayman_logdrivers::{Record, Settings};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 
 use crate::memory;
@@ -54,8 +54,8 @@ struct State {
 }
 
 impl Queue {
-    pub fn new(delivery: &Delivery) -> Self {
-        let records_max = delivery.receiver.records_max();
+    pub fn new(delivery: &Delivery, receiver: &Settings) -> Self {
+        let records_max = receiver.records_max();
         Self {
             bytes_max: delivery.queue_bytes,
             records_max,

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drayman_logdrivers::{Receiver, Record, Retrying};
+use drayman_logdrivers::{Receiver, Record, Retrying, Settings};
 
 use crate::queue::{Queue, Taken};
 use crate::settings::Delivery;
@@ -26,13 +26,14 @@ struct Sender {
 pub fn start(
     queue: Arc<Queue>,
     delivery: &Delivery,
+    settings: &Settings,
     receiver: Box<dyn Receiver>,
     is_connected: bool,
 ) -> io::Result<()> {
     let mut sender = Sender {
         queue,
         receiver,
-        retrying: delivery.receiver.retrying(),
+        retrying: settings.retrying(),
         is_connected,
         has_complained: false,
         container_id: delivery.container_id.clone(),

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use drayman_logdrivers::Settings;
+use drayman_stdio::LogFile;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
 pub struct Delivery {
-    pub receiver: Settings,
+    /// None: the file of the log.
+    pub receiver: Option<Settings>,
     /// For what is told of it, and in the names of long lines.
     pub container_id: String,
     /// Records of so many bytes may wait for the receiver.
@@ -22,17 +24,18 @@ struct Config {
 }
 
 #[derive(Debug, Deserialize)]
-struct Log {
-    delivery: Delivery,
+pub struct Log {
+    pub file: Option<LogFile>,
+    pub delivery: Delivery,
 }
 
-impl Delivery {
+impl Log {
     /// Read it of a bundle.
     pub fn read(bundle: &Path) -> Result<Self, String> {
         let path = bundle.join("shim.json");
         let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let config: Result<Config, _> = serde_json::from_slice(&text);
         let config = config.map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(config.log.delivery)
+        Ok(config.log)
     }
 }

@@ -83,6 +83,8 @@ pub struct Client {
     loss: Loss,
     /// What it is told of the log first: until then it is not told what the process writes.
     past: Option<LogReader>,
+    /// It was told all that there is of it for now.
+    past_is_idle: bool,
     /// Until when output is withheld for the sake of the response head.
     gate: Option<Instant>,
     phase: Phase,
@@ -134,6 +136,7 @@ impl Client {
             slow: attachment.slow,
             loss: Loss::default(),
             past,
+            past_is_idle: false,
             gate: Some(now + wait),
             phase: Phase::Attached,
             hung_up: false,

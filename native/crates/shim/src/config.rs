@@ -1,9 +1,9 @@
 //! `shim.json`: what the daemon tells a shim about its container, beside the OCI plan.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use drayman_executor::{CgroupLayout, RootSource};
+use drayman_stdio::LogFile;
 use serde::de::IgnoredAny;
 use serde::Deserialize;
 
@@ -44,15 +44,6 @@ pub struct Log {
     pub file: Option<LogFile>,
     /// Where it is sent; only who sends it reads more of this.
     pub delivery: Option<IgnoredAny>,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct LogFile {
-    pub path: PathBuf,
-    pub max_size_bytes: Option<u64>,
-    pub max_files: u32,
-    pub compress: bool,
-    pub attrs: BTreeMap<String, String>,
 }
 
 impl Config {

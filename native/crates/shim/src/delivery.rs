@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use drayman_stdio::{Head, Stream, READY, REFUSED};
+use drayman_stdio::{Head, Stream, READY, REFUSED, WRITTEN};
 use rustix::event::epoll::EventFlags;
 use rustix::fs::{fcntl_getfl, fcntl_setfl, OFlags};
 use rustix::pipe::fcntl_setpipe_size;
@@ -27,6 +27,8 @@ pub enum Said {
     Ready,
     /// Why the receiver is not there.
     Refused(String),
+    /// More of the log is in its file.
+    Written,
     /// It has ended.
     Ended,
 }
@@ -40,6 +42,10 @@ pub struct Delivery {
     answers_watch: Watch,
     /// What the pipe had no room for.
     waiting: Vec<u8>,
+    /// Pieces of which it was not said that they are written.
+    unwritten: usize,
+    /// Of each stream, whether the last piece ended within a line.
+    within_line: [bool; 2],
     ended: bool,
     /// Output that could not be given to it.
     lost_bytes: u64,
@@ -70,6 +76,8 @@ impl Delivery {
             answers,
             answers_watch,
             waiting: Vec::new(),
+            unwritten: 0,
+            within_line: [false; 2],
             ended: false,
             lost_bytes: 0,
             until: None,
@@ -83,6 +91,10 @@ impl Delivery {
         let text = &text[..length];
         if text == READY {
             return Said::Ready;
+        }
+        if !text.is_empty() && text.iter().all(|one| *one == WRITTEN) {
+            self.unwritten = self.unwritten.saturating_sub(length);
+            return Said::Written;
         }
         if let Some(why) = text.strip_prefix(REFUSED) {
             return Said::Refused(String::from_utf8_lossy(why).into_owned());
@@ -104,9 +116,16 @@ impl Delivery {
             length,
             time_ns,
         };
+        self.unwritten += 1;
+        self.within_line[usize::from(stream == Stream::Stderr)] = !read.ends_with(b"\n");
         self.waiting.extend_from_slice(&head.bytes());
         self.waiting.extend_from_slice(read);
         self.write_out();
+    }
+
+    /// Whether the file that it writes has everything.
+    pub fn is_settled(&self) -> bool {
+        self.ended || (self.unwritten == 0 && self.within_line == [false; 2])
     }
 
     /// Bytes for which the pipe has no room.

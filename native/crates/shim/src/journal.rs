@@ -4,10 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use drayman_stdio::{JsonFile, Rotation, Stream};
+use drayman_stdio::{JsonFile, LogFile, Stream};
 
 use crate::compressor::Compressor;
-use crate::config::{Log, LogFile};
+use crate::config::Log;
 use crate::delivery::{Delivery, Said};
 use crate::pipes::PIPE_BYTES;
 use crate::poll::Poller;
@@ -21,6 +21,10 @@ pub struct Journal {
     logger: PathBuf,
     file: Option<JsonFile>,
     delivery: Option<Delivery>,
+    /// The file is written by the process that otherwise sends it away.
+    is_beside: bool,
+    /// It wrote something since `grew` was asked the last time.
+    grew_beside: bool,
     compressor: Option<Compressor>,
     /// What had been written when it was told that no more could be.
     failing_since_bytes: Option<u64>,
@@ -31,9 +35,12 @@ pub struct Journal {
 impl Journal {
     /// The error names the file.
     pub fn open(log: &Log, logger: &Path) -> Result<Self, String> {
+        let here = log.file.as_ref().filter(|file| !file.beside);
         Ok(Self {
             logger: logger.to_owned(),
-            file: log.file.as_ref().map(open_file).transpose()?,
+            file: here.map(LogFile::open).transpose()?,
+            is_beside: log.file.as_ref().is_some_and(|file| file.beside),
+            grew_beside: false,
             delivery: None,
             compressor: None,
             failing_since_bytes: None,
@@ -49,8 +56,9 @@ impl Journal {
 
     /// What the process that sends it away has to say.
     pub fn hear(&mut self, poller: &Poller) -> Option<Said> {
-        let delivery = self.delivery.as_mut()?;
-        Some(delivery.hear(poller))
+        let said = self.delivery.as_mut()?.hear(poller);
+        self.grew_beside |= matches!(said, Said::Written | Said::Ended);
+        Some(said)
     }
 
     /// Whether anybody takes what the container writes.
@@ -156,9 +164,18 @@ impl Journal {
 
     /// Whether something was written since this was asked the last time.
     pub fn grew(&mut self) -> bool {
+        if self.is_beside {
+            return std::mem::take(&mut self.grew_beside);
+        }
         let Some(file) = &self.file else { return false };
         let written = file.written_bytes();
         std::mem::replace(&mut self.told_bytes, written) != written
+    }
+
+    /// Whether all that was taken can be told of, from the file or by [`Journal::held`].
+    pub fn is_tellable(&self) -> bool {
+        let delivery = self.delivery.as_ref();
+        !self.is_beside || delivery.is_none_or(Delivery::is_settled)
     }
 
     /// What was taken for the log and is not in it yet, though it was flushed.
@@ -189,18 +206,4 @@ impl Journal {
             }
         }
     }
-}
-
-fn open_file(file: &LogFile) -> Result<JsonFile, String> {
-    let rotation = Rotation {
-        max_size_bytes: file.max_size_bytes,
-        max_files: file.max_files,
-    };
-    let opened = JsonFile::open(&file.path, rotation, &file.attrs);
-    let opened = opened.map_err(|error| format!("{}: {error}", file.path.display()))?;
-    Ok(if file.compress {
-        opened.compressing()
-    } else {
-        opened
-    })
 }

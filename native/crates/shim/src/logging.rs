@@ -50,7 +50,7 @@ impl Shim {
                 eprintln!("drayman-shim: log: the process that sent it away has ended");
                 self.go_on();
             }
-            Some(Said::Ended) | None => {}
+            Some(Said::Ended | Said::Written) | None => {}
         }
     }
 

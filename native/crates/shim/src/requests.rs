@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use drayman_executor::spec::{Process as Plan, Spec};
 use drayman_executor::{Container, StartError, Started, StdioPlan};
-use drayman_stdio::{now_ns, LogReader, Selection};
+use drayman_stdio::{now_ns, LogFile, LogReader, Selection};
 use rustix::termios::{tcsetwinsize, Winsize};
 
-use crate::config::{Config, LogFile, VERSION};
+use crate::config::{Config, VERSION};
 use crate::followers::Follower;
 use crate::form::Form;
 use crate::messages::{

@@ -229,7 +229,7 @@ impl Session {
     }
 
     /// Tell clients of the past (see [`Client::catch_up`]).
-    pub fn catch_up(&mut self, held: &[(Stream, &[u8])], shared: &mut Shared<'_>) {
+    pub fn catch_up(&mut self, held: Option<&[(Stream, &[u8])]>, shared: &mut Shared<'_>) {
         for client in self.clients.values_mut() {
             client.catch_up(held, shared.now);
         }

@@ -249,7 +249,8 @@ impl Shim {
     /// The log is written now: who has it all is told from here on what comes.
     fn tell_the_past(&mut self) {
         if let Some(session) = self.sessions.get_mut(&INIT).filter(|one| one.has_past()) {
-            session.catch_up(&self.log.held(), &mut self.core.shared());
+            let held = self.log.is_tellable().then(|| self.log.held());
+            session.catch_up(held.as_deref(), &mut self.core.shared());
         }
     }
 

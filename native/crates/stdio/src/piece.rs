@@ -9,6 +9,9 @@ pub const READY: &[u8] = b"+";
 /// Or it is not, and behind this is why.
 pub const REFUSED: &[u8] = b"-";
 
+/// Once for each piece that is in the log's file, or lost, when it is the file that is written.
+pub const WRITTEN: u8 = b'w';
+
 /// Of which output a piece is, how long it is, and when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {

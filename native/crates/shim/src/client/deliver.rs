@@ -73,13 +73,15 @@ impl Client {
     }
 
     /// Send of the log what comes next, if that is what it waits for; `held` is what the process
-    /// wrote and the log does not have yet. Where nothing comes next, it has heard everything.
-    pub fn catch_up(&mut self, held: &[(Stream, &[u8])], now: Instant) {
+    /// wrote and the log does not have yet, if that can be told. Where nothing comes next, it has
+    /// heard everything.
+    pub fn catch_up(&mut self, held: Option<&[(Stream, &[u8])]>, now: Instant) {
         if self.past.is_none() || self.hung_up || self.outbox.waiting_bytes() > 0 || self.is_gated()
         {
             return;
         }
         let Some(reader) = &mut self.past else { return };
+        self.past_is_idle = false;
         match reader.compose() {
             Ok(Some(piece)) => {
                 if self.outbox.push(self.socket.as_fd(), &[], piece) == Sent::Gone {
@@ -90,6 +92,8 @@ impl Client {
             Ok(None) => {}
             Err(error) => eprintln!("drayman-shim: log: {error}"),
         }
+        self.past_is_idle = true;
+        let Some(held) = held else { return };
         self.past = None;
         for (stream, bytes) in held.iter().filter(|(_, bytes)| !bytes.is_empty()) {
             self.deliver(*stream, bytes);
@@ -105,7 +109,7 @@ impl Client {
     /// Whether there is more of the log that it could be sent now.
     pub fn is_behind(&self) -> bool {
         let can_be_sent = self.outbox.waiting_bytes() == 0 && self.gate.is_none();
-        self.past.is_some() && can_be_sent && !self.hung_up && !self.is_gone()
+        self.past.is_some() && !self.past_is_idle && can_be_sent && !self.hung_up && !self.is_gone()
     }
 
     /// Tell it no more of the log than it was told.
