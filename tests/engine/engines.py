@@ -128,8 +128,8 @@ class EngineServer:
             return answer.status, text.decode()
 
     def hijack(self, path: str, body: Any = None) -> tuple[socket.socket, bytes]:
-        """POST and take the connection over; the answer's head, a line break, and what came
-        with it."""
+        """POST and take the connection over; the answer's head. What follows is left on the
+        connection, though it came with it."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(TIMEOUT_S)
         connection.connect(str(self.socket_path))
@@ -139,13 +139,14 @@ class EngineServer:
             f"Content-Type: application/json\r\nContent-Length: {len(document)}\r\n\r\n"
         )
         connection.sendall(head.encode() + document)
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            part = connection.recv(4096)
-            assert part, answer
-            answer += part
-        told, _, rest = answer.partition(b"\r\n\r\n")
-        return connection, told + b"\n" + rest
+        told = b""
+        while not told.endswith(b"\r\n\r\n"):
+            seen = connection.recv(4096, socket.MSG_PEEK)
+            assert seen, told
+            before, found, _ = (told[-3:] + seen).partition(b"\r\n\r\n")
+            whole = len(before) + len(found) - len(told[-3:])
+            told += connection.recv(whole if found else len(seen))
+        return connection, told
 
     def docker(
         self, *arguments: str, stdin: bytes | None = None, code: int | None = 0

@@ -9,7 +9,7 @@ from tests.engine.engines import EngineServer, until
 
 
 def attach(engine: EngineServer, container: str, query: str) -> tuple[socket.socket, bytes]:
-    """A hijacked connection, and what came with its head."""
+    """A hijacked connection, and the answer's head."""
     return engine.hijack(f"/containers/{container}/attach?{query}")
 
 
