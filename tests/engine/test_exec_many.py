@@ -11,7 +11,7 @@ from tests.engine.engines import EngineServer, until
 from tests.engine.shims import descriptors, unframe
 
 # The long run: EXECS=10000.
-EXECS = int(os.environ.get("EXECS", "1000"))
+EXECS = int(os.environ.get("EXECS", "2000"))
 AT_A_TIME = 8
 OVER_THE_CLI = 24
 # Of one shim's own memory: what a hundred execs more may leave behind for a moment.
