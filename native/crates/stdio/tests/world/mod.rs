@@ -108,11 +108,7 @@ impl Log {
         file.write_all(text).unwrap();
     }
 
-    /// As writers do, of which none rotates an empty file.
     pub fn rotate(&mut self) {
-        if fs::metadata(self.path()).unwrap().len() == 0 {
-            return;
-        }
         for number in (1..self.files).rev() {
             let (from, to) = (self.rotated(number), self.rotated(number + 1));
             for ending in ["", "gz"] {
