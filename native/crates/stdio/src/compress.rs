@@ -6,8 +6,8 @@ use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
 
-use crate::order::copy_late;
 use crate::rotation::{open, suffixed};
+use crate::{attribute, mark, order};
 
 /// Put `path.gz` in the place of `path`, whose last record bears `last_time` (RFC 3339).
 ///
@@ -21,7 +21,11 @@ pub fn compress(path: &Path, last_time: &str) -> io::Result<()> {
         .extra(extra)
         .write(open(&making, true)?, Compression::default());
     match io::copy(&mut from, &mut encoder).and_then(|_| encoder.finish()) {
-        Ok(to) => copy_late(&from, &to),
+        Ok(to) => {
+            for name in [mark::ATTRIBUTE, order::ATTRIBUTE] {
+                attribute::copy(&from, &to, name);
+            }
+        }
         Err(error) => {
             // It stays as it was, and what there is of the other is in nobody's way.
             let _ = std::fs::remove_file(&making);

@@ -8,12 +8,12 @@ const VERSION: &str = "1";
 
 /// Between two records of one of the log's files.
 ///
-/// A file is known by what its first line is, for that stays when it is renamed or compressed, and
-/// another file that was given its inode has another. Files that begin with the same line (a line
-/// without end, cut into files) are told apart by their inodes, as long as they keep them.
+/// A file is known by the mark that its writer gave it and by its first line, for both stay when it
+/// is renamed or compressed; the line does not when it is truncated. Files of other writers have no
+/// mark: those that begin with the same line are told apart by their inodes, as long as they keep them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The file's first line as [`hash`] has it; 0 for a file that has none yet.
+    /// The file's mark and first line as [`hash`] has them; 0 for a file that has no line yet.
     pub(crate) print: u64,
     /// 0 when there was no file.
     pub(crate) inode: u64,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::escape::escape;
 use crate::frame::Stream;
 use crate::lines::Lines;
+use crate::mark;
 use crate::order::Order;
 use crate::rotation::{open, rotated, Rotation};
 use crate::since::record_after;
@@ -54,6 +55,7 @@ impl JsonFile {
             last_ns = find_last_ns(&file)?;
             Order::resumed(&file, last_ns)
         } else {
+            mark::put(&file);
             let mut order = Order::new();
             order.mark(&file);
             order
@@ -308,6 +310,7 @@ impl Target {
     fn rotate(&mut self) {
         match self.rotation.next_file(&self.path) {
             Ok(file) => {
+                mark::put(&file);
                 self.order.mark(&file);
                 self.file = file;
                 self.size_bytes = 0;

@@ -3,6 +3,7 @@
 //! [`JsonFile`] and [`LogReader`] are the two ends of a log on disk, [`Outbox`] is the way to one
 //! attached client, [`DetachKeys`] watches what that client types, [`websocket`] is the form it may talk in.
 
+mod attribute;
 mod choice;
 mod compress;
 mod cursor;
@@ -19,6 +20,7 @@ mod keys;
 mod line;
 mod lines;
 mod log_file;
+mod mark;
 mod order;
 mod outbox;
 mod output;

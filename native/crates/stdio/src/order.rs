@@ -4,12 +4,14 @@
 
 use std::fs::File;
 
-use rustix::fs::{fgetxattr, fremovexattr, fsetxattr, XattrFlags};
+use rustix::fs::fremovexattr;
+
+use crate::attribute;
 
 /// Holds the most by which a record of the file is older than one before it, in this file or one
 /// rotated away, in nanoseconds as decimal digits. A rename keeps it, and so does a truncation,
 /// which makes nothing worse.
-const ATTRIBUTE: &str = "user.drayman.late_ns";
+pub(crate) const ATTRIBUTE: &str = "user.drayman.late_ns";
 /// What is told is rounded up to a power of two, from about a millisecond on: so it grows rarely.
 const LATE_MIN_NS: u64 = 1 << 20;
 
@@ -65,7 +67,7 @@ impl Order {
     pub(crate) fn mark(&mut self, file: &File) {
         let Some(late_ns) = self.late_ns else { return };
         let text = late_ns.to_string();
-        if fsetxattr(file, ATTRIBUTE, text.as_bytes(), XattrFlags::empty()).is_err() {
+        if !attribute::write(file, ATTRIBUTE, text.as_bytes()) {
             // Nothing is better than something wrong.
             let _ = fremovexattr(file, ATTRIBUTE);
             self.late_ns = None;
@@ -73,18 +75,8 @@ impl Order {
     }
 }
 
-/// Write down with a file what is written down with another of the same records. Where that is
-/// not to be had, their times have to be trusted.
-pub(crate) fn copy_late(from: &File, to: &File) {
-    if let Some(late_ns) = late_ns(from) {
-        let text = late_ns.to_string();
-        let _ = fsetxattr(to, ATTRIBUTE, text.as_bytes(), XattrFlags::empty());
-    }
-}
-
 /// What is written down with a file.
 pub(crate) fn late_ns(file: &File) -> Option<i64> {
-    let mut value = [0; 20];
-    let length = fgetxattr(file, ATTRIBUTE, &mut value[..]).ok()?;
-    str::from_utf8(&value[..length]).ok()?.parse().ok()
+    let value = attribute::read(file, ATTRIBUTE)?;
+    str::from_utf8(&value).ok()?.parse().ok()
 }

@@ -10,6 +10,7 @@ use rustix::fs::{open, Mode, OFlags};
 
 use crate::cursor::{hash, Place};
 use crate::inflated::Inflated;
+use crate::mark;
 use crate::order::late_ns;
 use crate::since;
 
@@ -39,6 +40,12 @@ impl Content {
         match self {
             Self::Plain(file) => file.read_at(buffer, offset),
             Self::Compressed(inflated, _) => inflated.read_at(buffer, offset),
+        }
+    }
+
+    fn file(&self) -> &File {
+        match self {
+            Self::Plain(file) | Self::Compressed(_, file) => file,
         }
     }
 
@@ -86,6 +93,10 @@ impl Source {
     /// Its text as a file to search in. Searching goes back and forth, which inflating cannot: so
     /// the text of a compressed one is written to a file that has no name and goes with this.
     pub(crate) fn searched(&mut self, directory: &Path) -> io::Result<&File> {
+        if matches!(self.content, Content::Compressed(..)) {
+            // What it is known by stays with the compressed file.
+            self.print()?;
+        }
         if let Content::Compressed(inflated, _) = &mut self.content {
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
             let mut text = File::from(open(directory, flags, Mode::RUSR | Mode::WUSR)?);
@@ -101,9 +112,7 @@ impl Source {
             }
             self.content = Content::Plain(Arc::new(text));
         }
-        match &self.content {
-            Content::Plain(file) | Content::Compressed(_, file) => Ok(file),
-        }
+        Ok(self.content.file())
     }
 
     /// Whether it and what is older holds nothing from `since_ns` on, by what is told of it.
@@ -135,21 +144,22 @@ impl Source {
         }
     }
 
-    /// What its first line is; None as long as that is not whole.
+    /// What its mark and its first line are; None as long as that is not whole.
     pub(crate) fn print(&mut self) -> io::Result<Option<u64>> {
         if self.print.is_some() {
             return Ok(self.print);
         }
         let mut aside = self.content.anew();
-        let mut line = Vec::new();
+        let mut known_by = mark::of(self.content.file());
+        let mark_bytes = known_by.len();
         let mut block = [0; 4096];
         loop {
-            let offset = line.len() as u64;
-            let count = aside.read_at(&mut block, offset)?;
+            let line_bytes = known_by.len() - mark_bytes;
+            let count = aside.read_at(&mut block, line_bytes as u64)?;
             let end = memchr::memchr(b'\n', &block[..count]);
-            line.extend_from_slice(&block[..end.map_or(count, |at| at + 1)]);
-            if end.is_some() || line.len() >= PRINT_BYTES {
-                self.print = Some(hash(&line));
+            known_by.extend_from_slice(&block[..end.map_or(count, |at| at + 1)]);
+            if end.is_some() || line_bytes + count >= PRINT_BYTES {
+                self.print = Some(hash(&known_by));
                 return Ok(self.print);
             }
             if count == 0 {

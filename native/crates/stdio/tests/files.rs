@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 
-use drayman_stdio::{Cursor, Form, JsonFile, LogReader, Rotation, Selection, Stream, WHOLE_BYTES};
+use drayman_stdio::{
+    compress, Cursor, Form, JsonFile, LogReader, Rotation, Selection, Stream, WHOLE_BYTES,
+};
 
 mod world;
 
@@ -210,4 +212,31 @@ fn documents_are_dockers() {
         read(&place.log(), ALL, form),
         format!("{plain},{attrs}}}\n")
     );
+}
+
+#[test]
+fn files_that_begin_alike_are_told_apart() {
+    let place = Place::new("alike");
+    let each = Rotation {
+        max_size_bytes: Some(1),
+        max_files: 9,
+    };
+    let mut log = JsonFile::open(&place.log(), each, &BTreeMap::new())
+        .unwrap()
+        .compressing();
+    for _ in 0..5 {
+        // One text at one time: the files are the same to the last byte.
+        log.push(Stream::Stdout, b"y\n", 1);
+        log.flush().unwrap();
+        if let Some((path, last_time)) = log.take_rotated() {
+            compress(&path, &last_time).unwrap();
+            log.compressed();
+        }
+    }
+    assert_eq!(complete(&place.log(), ALL, RAW), b"y\n".repeat(5));
+    let tail = Selection {
+        tail: Some(3),
+        ..ALL
+    };
+    assert_eq!(complete(&place.log(), tail, RAW), b"y\n".repeat(3));
 }
