@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use drayman_stdio::websocket::{self, Frames};
-use drayman_stdio::{DetachKeys, LogReader, Outbox, Sent};
+use drayman_stdio::{DetachKeys, LogReader, Outbox, Sent, Slow};
 use rustix::event::epoll::EventFlags;
 use rustix::net::sockopt::{set_socket_send_buffer_size_force, socket_domain, socket_type};
 use rustix::net::{shutdown, AddressFamily, Shutdown, SocketType};
@@ -12,7 +12,7 @@ use rustix::net::{shutdown, AddressFamily, Shutdown, SocketType};
 use crate::form::Form;
 use crate::kernel::unread_by_peer_bytes;
 use crate::loss::Loss;
-use crate::messages::{Attachment, Refusal, Slow};
+use crate::messages::{Attachment, Refusal};
 use crate::pipes::set_nonblocking;
 use crate::poll::{Poller, Token, Watch};
 

@@ -10,7 +10,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{send, shutdown, SendFlags, Shutdown};
 
-use crate::messages::{Follow, Refusal, Slow};
+use crate::messages::{Follow, Refusal};
 use crate::poll::{Poller, Token, Watch};
 
 /// Sent to one follower before others, and the container's output, have their turn.
@@ -73,11 +73,7 @@ impl Follow {
             let path = log.display();
             Refusal::system(format!("{path}: {error}"))
         })?;
-        reader.set_slow(match self.slow {
-            Slow::Wait => drayman_stdio::Slow::Wait,
-            Slow::Drop => drayman_stdio::Slow::Drop,
-            Slow::Disconnect => drayman_stdio::Slow::Disconnect,
-        });
+        reader.set_slow(self.slow);
         Ok(reader)
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
+use drayman_stdio::Slow;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// One datagram is one message; a larger one is refused.
@@ -97,18 +98,6 @@ pub enum Messages {
 pub struct Past {
     /// None: everything.
     pub since_ns: Option<i64>,
-}
-
-/// What becomes of a client for which too much waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Slow {
-    /// The process waits for it, and so does everybody.
-    #[default]
-    Wait,
-    /// It loses output, and is told how much.
-    Drop,
-    Disconnect,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]

@@ -7,13 +7,19 @@ use crate::position::Position;
 /// A follower may be so much of the log behind; what is nearer is not lost.
 pub const SLOW_BYTES: u64 = 1024 * 1024;
 
-/// Nobody waits for a follower in any case: what it has not taken stays in the log's files.
+/// What is to become of a client that reads too slowly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Slow {
-    /// It gets everything that is still there when it comes to it.
+    /// It gets everything. The process waits for an attached one, and so does everybody; nobody
+    /// for a follower: what that has not taken stays in the log's files, as long as they do.
     #[default]
     Wait,
-    /// It is told how many records it lost, and goes on not far from the end.
+    /// It loses output, and is told how much.
     Drop,
     /// Its connection ends.
     Disconnect,

@@ -3,11 +3,10 @@
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use drayman_stdio::{Outbox, Sent, Stream, OUTBOX_BYTES};
+use drayman_stdio::{Outbox, Sent, Slow, Stream, OUTBOX_BYTES};
 use rustix::net::{shutdown, Shutdown};
 
 use super::{Client, Phase, Wanted};
-use crate::messages::Slow;
 
 impl Client {
     /// Send what the process wrote, if the client asked for that stream.

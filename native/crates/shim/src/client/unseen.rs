@@ -5,13 +5,12 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use drayman_stdio::Stream;
+use drayman_stdio::{Slow, Stream};
 use rustix::io::{ioctl_fionread, Errno};
 use rustix::net::{send, SendFlags};
 use rustix::pipe::{splice, SpliceFlags};
 
 use super::{Client, Phase};
-use crate::messages::Slow;
 
 /// Less is copied: one write then has both head and payload.
 pub const UNSEEN_BYTES_MIN: usize = 16 * 1024;
