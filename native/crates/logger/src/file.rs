@@ -7,7 +7,7 @@ use std::mem::take;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use drayman_stdio::{compress, now_ns, Head, JsonFile, LogFile, WRITTEN};
+use drayman_stdio::{compress, now_ns, Head, JsonFile, LogFile, Trouble, WRITTEN};
 
 use crate::deliver::answer;
 use crate::input::Input;
@@ -30,7 +30,7 @@ pub fn run(file: &LogFile, delivery: &Delivery) -> Result<(), String> {
         log,
         waiting: Arc::clone(&waiting),
         container_id: delivery.container_id.clone(),
-        is_failing: false,
+        trouble: Trouble::default(),
         compressing: None,
     };
     let thread = std::thread::Builder::new().name("write".into());
@@ -116,7 +116,7 @@ struct Writer {
     log: JsonFile,
     waiting: Arc<Waiting>,
     container_id: String,
-    is_failing: bool,
+    trouble: Trouble,
     compressing: Option<JoinHandle<()>>,
 }
 
@@ -131,32 +131,21 @@ impl Writer {
                 self.log.push(head.stream, bytes, head.time_ns);
             }
             let written = self.log.flush();
-            self.judge(written);
+            self.tell_of(written);
             self.compress();
             tell(pieces.len());
         }
         let written = self.log.finish(now_ns());
-        self.judge(written);
+        self.tell_of(written);
         self.compress();
         if let Some(compressing) = self.compressing.take() {
             let _ = compressing.join();
         }
     }
 
-    /// Tell of a failure, once, and of its end.
-    fn judge(&mut self, written: io::Result<()>) {
-        match written {
-            Err(error) if !self.is_failing => {
-                let what = format!("{error}; what comes is lost until it can be written");
-                complain(&self.container_id, &what);
-                self.is_failing = true;
-            }
-            Ok(()) if take(&mut self.is_failing) => {
-                let lost_bytes = self.log.lost_bytes();
-                let what = format!("written again; {lost_bytes} bytes were lost");
-                complain(&self.container_id, &what);
-            }
-            _ => {}
+    fn tell_of(&mut self, attempt: io::Result<()>) {
+        if let Some(news) = self.trouble.news(attempt, &self.log) {
+            complain(&self.container_id, &news);
         }
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use drayman_stdio::{JsonFile, LogFile, Stream};
+use drayman_stdio::{JsonFile, LogFile, Stream, Trouble};
 
 use crate::compressor::Compressor;
 use crate::config::Log;
@@ -26,8 +26,7 @@ pub struct Journal {
     /// It wrote something since `grew` was asked the last time.
     grew_beside: bool,
     compressor: Option<Compressor>,
-    /// What had been written when it was told that no more could be.
-    failing_since_bytes: Option<u64>,
+    trouble: Trouble,
     /// How much was written when `grew` was asked the last time.
     told_bytes: u64,
 }
@@ -43,7 +42,7 @@ impl Journal {
             grew_beside: false,
             delivery: None,
             compressor: None,
-            failing_since_bytes: None,
+            trouble: Trouble::default(),
             told_bytes: 0,
         })
     }
@@ -90,21 +89,9 @@ impl Journal {
             delivery.settle(poller);
         }
         let Some(file) = &mut self.file else { return };
-        match file.flush() {
-            // Once: a full disk is not helped by a message for each batch.
-            Err(error) if self.failing_since_bytes.is_none() => {
-                self.failing_since_bytes = Some(file.written_bytes());
-                eprintln!("drayman-shim: log: {error}; what comes is lost until it can be written");
-            }
-            Ok(()) => {
-                let written_bytes = file.written_bytes();
-                let since = &mut self.failing_since_bytes;
-                if since.take_if(|since| written_bytes > *since).is_some() {
-                    let lost_bytes = file.lost_bytes();
-                    eprintln!("drayman-shim: log: written again; {lost_bytes} bytes were lost");
-                }
-            }
-            Err(_) => {}
+        let flushed = file.flush();
+        if let Some(news) = self.trouble.news(flushed, file) {
+            eprintln!("drayman-shim: log: {news}");
         }
         self.compress(poller);
     }

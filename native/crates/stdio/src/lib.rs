@@ -36,6 +36,7 @@ mod socket;
 mod source;
 mod stamp;
 mod tail;
+mod trouble;
 pub mod websocket;
 mod whole;
 
@@ -56,4 +57,5 @@ pub use rotation::Rotation;
 pub use selection::Selection;
 pub use slow::{Slow, SLOW_BYTES};
 pub use stamp::now_ns;
+pub use trouble::Trouble;
 pub use whole::WHOLE_BYTES;
