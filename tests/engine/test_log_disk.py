@@ -6,49 +6,24 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.engine.engines import EngineServer, until
-
-LINE = "0123456789012345678901234567890"
+from tests.engine.talking import LINE, Talk, log_directory, talker
 
 
 @pytest.fixture
 def container(engine_server: EngineServer) -> Iterator[str]:
-    """One whose log has a file system of 128 KiB to itself; each line it reads, it writes 2000."""
-    container = engine_server.create(
-        "sh", "-c", f"while read x; do yes {LINE} | head -n 2000; echo $x; done", OpenStdin=True
-    )
-    place = log_directory(engine_server, container)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "log", place], check=True)
-    try:
-        assert engine_server.api("POST", f"/containers/{container}/start")[0] == 204
+    """One whose log has 128 KiB."""
+    with talker(engine_server, "-t", "tmpfs", "-o", "size=128k", "log") as container:
         yield container
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
-
-
-def log_directory(engine: EngineServer, container: str) -> Path:
-    return engine.root / "containers" / container / "log"
 
 
 def test_a_log_that_finds_no_room(engine_server: EngineServer, container: str) -> None:
     place = log_directory(engine_server, container)
-    connection, _ = engine_server.hijack(
-        f"/containers/{container}/attach?stream=1&stdin=1&stdout=1"
-    )
-    read = connection.makefile("rb")
-    with connection:
-
-        def say(text: str) -> None:
-            """And wait until the container has answered, all of which an attached client gets."""
-            connection.sendall(f"{text}\n".encode())
-            while not read.readline().endswith(f"{text}\n".encode()):
-                pass
-
+    with Talk(engine_server, container) as talk:
         for round_ in range(3):
-            say(f"round {round_}")
+            talk.say(f"round {round_}")
         told = lambda: engine_server.log.read_text()  # noqa: E731
         until(lambda: "No space left on device" in told(), told)
         assert engine_server.state(container)["Running"]
@@ -58,7 +33,7 @@ def test_a_log_that_finds_no_room(engine_server: EngineServer, container: str) -
             *(b"round %d" % k for k in range(3)),
         }
         subprocess.run(["mount", "-o", "remount,size=8m", place], check=True)
-        say("after")
+        talk.say("after")
         until(lambda: "written again" in told(), told)
     assert engine_server.docker("logs", "-n", "1", container).stdout == b"after\n"
     text = (place / f"{container}-json.log").read_bytes()

@@ -10,58 +10,38 @@ from pathlib import Path
 
 import pytest
 from tests.engine.engines import EngineServer, until
+from tests.engine.talking import Talk, log_directory, talker
 
-LINE = "0123456789012345678901234567890"
 LOG = {"Type": "json-file", "Config": {"mode": "non-blocking", "max-buffer-size": "64k"}}
 
 
 @pytest.fixture
 def container(engine_server: EngineServer, tmp_path: Path) -> Iterator[str]:
-    """One whose log has a file system to itself; for each line it reads, it writes 2000."""
-    container = engine_server.create(
-        "sh", "-c", f"while read x; do yes {LINE} | head -n 2000; echo $x; done",
-        OpenStdin=True, StdinOnce=True, HostConfig={"LogConfig": LOG},
-    )  # fmt: skip
-    image, place = tmp_path / "disk", engine_server.root / "containers" / container / "log"
+    """One whose log has a file system of its own; it ends with its client's input."""
+    image = tmp_path / "disk"
     with image.open("wb") as disk:
         disk.truncate(16 << 20)
     subprocess.run(["mkfs.ext4", "-q", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, place], check=True)
-    try:
-        assert engine_server.api("POST", f"/containers/{container}/start")[0] == 204
+    options = {"StdinOnce": True, "HostConfig": {"LogConfig": LOG}}
+    with talker(engine_server, "-o", "loop", image, **options) as container:
         yield container
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
 
 
 def test_a_disk_that_hangs(engine_server: EngineServer, container: str) -> None:
-    place = engine_server.root / "containers" / container / "log"
-    path = f"/containers/{container}/attach?stream=1&stdin=1&stdout=1"
-    connection, _ = engine_server.hijack(path)
-    read = connection.makefile("rb")
-    written = b""
-
-    def say(text: str) -> None:
-        """And wait until the container has answered, all of which an attached client gets."""
-        nonlocal written
-        connection.sendall(f"{text}\n".encode())
-        while not read.readline().endswith(f"{text}\n".encode()):
-            pass
-        written += f"{LINE}\n".encode() * 2000 + f"{text}\n".encode()
-
+    place = log_directory(engine_server, container)
     tail = lambda: engine_server.docker("logs", "-n", "1", container).stdout  # noqa: E731
-    with connection, read:
-        say("before")
+    with Talk(engine_server, container) as talk:
+        written = talk.say("before")
         until(lambda: tail() == b"before\n", lambda: str(tail()))
         subprocess.run(["fsfreeze", "-f", place], check=True)
         try:
             for round_ in range(4):
-                say(f"round {round_}")
+                written += talk.say(f"round {round_}")
             assert engine_server.state(container)["Running"]
             assert tail() == b"before\n"
         finally:
             subprocess.run(["fsfreeze", "-u", place], check=True)
-        say("after")
+        written += talk.say("after")
         until(lambda: tail() == b"after\n", lambda: str(tail()))
     engine_server.api("POST", f"/containers/{container}/wait")
     told = lambda: engine_server.log.read_text()  # noqa: E731
@@ -86,5 +66,5 @@ def test_a_disk_that_does_not(engine_server: EngineServer) -> None:
     assert engine_server.docker("logs", "-f", container).stdout == expected
     engine_server.api("POST", f"/containers/{container}/wait")
     assert engine_server.docker("logs", container).stdout == expected
-    files = list((engine_server.root / "containers" / container / "log").iterdir())
+    files = list(log_directory(engine_server, container).iterdir())
     assert any(path.suffix == ".gz" for path in files)
