@@ -56,36 +56,33 @@ def record(second: int) -> bytes:
     return f'{{"log":"{text}\\n","stream":"stdout","time":"DATET{clock}Z"}}\n'.encode()
 
 
-def look(benchmark: BenchmarkFixture, engine: Engine, name: str, query: str, sizes: Sizes) -> None:
-    path = f"/containers/{name}/logs?stdout=1&{query}"
-    benchmark.pedantic(engine.curl, (path,), rounds=min(sizes.rounds, ROUNDS))
+def near_end(days: int) -> str:
+    """The last hundred records."""
+    return f"since={BEGIN_S + days * DAY_S - 100}"
 
 
-@pytest.mark.timeout(LIMIT_S)
-@pytest.mark.benchmark(group="logs, tail=100 of a large log, by curl")
-def bench_tail(
-    benchmark: BenchmarkFixture, engine: Engine, large: tuple[str, int], sizes: Sizes
-) -> None:
-    look(benchmark, engine, large[0], "tail=100", sizes)
-
-
-@pytest.mark.timeout(LIMIT_S)
-@pytest.mark.benchmark(group="logs, since near the end of a large log, by curl")
-def bench_since_end(
-    benchmark: BenchmarkFixture, engine: Engine, large: tuple[str, int], sizes: Sizes
-) -> None:
-    name, days = large
-    look(benchmark, engine, name, f"since={BEGIN_S + days * DAY_S - 100}", sizes)
-
-
-@pytest.mark.timeout(LIMIT_S)
-@pytest.mark.benchmark(group="logs, a hundred since the middle of a large log, by curl")
-def bench_since_middle(
-    benchmark: BenchmarkFixture, engine: Engine, large: tuple[str, int], sizes: Sizes
-) -> None:
-    name, days = large
+def in_middle(days: int) -> str:
+    """A hundred records."""
     middle = BEGIN_S + days * DAY_S // 2
-    look(benchmark, engine, name, f"since={middle}&until={middle + 99}", sizes)
+    return f"since={middle}&until={middle + 99}"
+
+
+LOOKS = {
+    "tail=100 of a large log": lambda _: "tail=100",
+    "since near the end of a large log": near_end,
+    "a hundred since the middle of a large log": in_middle,
+}
+
+
+@pytest.mark.timeout(LIMIT_S)
+@pytest.mark.parametrize("what", LOOKS)
+def bench_look(
+    benchmark: BenchmarkFixture, engine: Engine, large: tuple[str, int], sizes: Sizes, what: str
+) -> None:
+    name, days = large
+    benchmark.group = f"logs, {what}, by curl"
+    path = f"/containers/{name}/logs?stdout=1&{LOOKS[what](days)}"
+    benchmark.pedantic(engine.curl, (path,), rounds=min(sizes.rounds, ROUNDS))
 
 
 @pytest.mark.timeout(LIMIT_S)
