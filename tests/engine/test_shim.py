@@ -215,7 +215,8 @@ async def test_hostile_messages(place: Place) -> None:
             assert answer["error"]["kind"] == "invalid"
     with box.stranger() as flood:
         flood.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
+        # Either no more goes in, or the shim gave up whom 1024 answers wait for.
+        with contextlib.suppress(BlockingIOError, ConnectionError):
             for _ in range(10_000):
                 flood.send(b"x" * 1000)
         read, write = os.pipe()

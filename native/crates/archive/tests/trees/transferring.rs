@@ -81,7 +81,8 @@ fn a_tree_arrives_as_through_an_archive() {
         (packed.left_out, written),
         (0, LARGE_BYTES + (64 << 20) + 5)
     );
-    assert_eq!(straight.listing(), through.listing());
+    // All but the top, whose time is that of the arrival.
+    assert_eq!(straight.listing()[1..], through.listing()[1..]);
     for file in ["a/large", "a/sparse", "a/small"] {
         assert!(fs::read(straight.path(file)).unwrap() == fs::read(from.path(file)).unwrap());
     }
