@@ -73,7 +73,10 @@ class Context:
     async def post_mortem(self, record: Container) -> Exit:
         """How a run ended whose shim is gone; what it left running is killed."""
         found = read(self.paths.container(record.id).exit_record)
-        killed = await blocking(leftovers.kill, self.host.cgroup, self.cgroup_path(record))
+        layout, cgroup = self.host.cgroup, self.cgroup_path(record)
+        # A process may be ended already by then, with no shim there to see how.
+        killed = await blocking(leftovers.exist, layout, cgroup)
+        await blocking(leftovers.kill, layout, cgroup)
         if found is not None and found.finished_at_ns >= record.state.started_at_ns:
             return found
         return Exit.unseen(killed=killed)

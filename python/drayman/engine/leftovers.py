@@ -15,6 +15,12 @@ _PATIENCE_S = 5.0
 _PAUSE_S = 0.005
 
 
+def exist(layout: cgroups.Layout, cgroup: str) -> bool:
+    """Whether the cgroup is there: a shim removes it when it has recorded the exit, and the
+    host's restart does when there was neither."""
+    return any(directory.exists() for directory in layout.directories(cgroup))
+
+
 def kill(layout: cgroups.Layout, cgroup: str) -> bool:
     """Kill whatever lives in a container's cgroup, then remove it; whether anything did.
 

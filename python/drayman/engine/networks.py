@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import msgspec
 from msgspec.structs import replace
 
 from drayman.api.backend import Filters
@@ -17,6 +16,7 @@ from drayman.engine.labels import labels_match
 from drayman.engine.store import Store
 from drayman.errors import DraymanError, InvalidParameter, NotFound
 from drayman.model.container import Container, Endpoint, HostConfig, NetworkingConfig, PortMap
+from drayman.model.go_json import Wire
 from drayman.model.network import IPAM, EndpointSettings, IPAMConfig, Network
 from drayman.network import resolver
 from drayman.network.bridge import BridgeDriver
@@ -34,7 +34,7 @@ _PREDEFINED = {BRIDGE: "bridge", HOST: "host", NONE: "null"}
 _log = logging.getLogger(__name__)
 
 
-class Attached(msgspec.Struct, frozen=True, kw_only=True):
+class Attached(Wire, frozen=True, kw_only=True):
     """A container's network as it is once it runs; `namespace` None is one of its own, or
     the host's, or another container's, as its mode says."""
 

@@ -11,15 +11,19 @@ import logging
 import shutil
 from collections.abc import Awaitable, Callable
 
+from msgspec.structs import replace
+
 from drayman.engine import execs, leftovers
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
-from drayman.engine.exit_record import read
+from drayman.engine.exit_record import Exit, read
+from drayman.engine.networks import Attached
 from drayman.engine.removing import Removing
 from drayman.engine.starting import Starting
 from drayman.engine.supervision import Supervision
 from drayman.errors import DraymanError
+from drayman.model import go_json
 from drayman.runtime import cgroups
 from drayman.runtime.messages import ExecStatus
 from drayman.runtime.shim import Shim
@@ -95,9 +99,13 @@ class Recovery:
             await _closed(shim)
             return
         self._supervision.watch(entry, shim)
-        # A start whose record was not written any more: the socket is as old as the run.
-        socket_time_ns = paths.socket.stat().st_mtime_ns
-        started = {} if entry.state.running else {"started_at_ns": socket_time_ns}
+        before = entry.record
+        started = {}
+        if not entry.state.running:
+            # A start whose record was not written any more: the socket is as old as the run.
+            started["started_at_ns"] = paths.socket.stat().st_mtime_ns
+            held = go_json.loads(await blocking(paths.attachment.read_bytes), Attached)
+            entry.record = replace(before, endpoints=held.endpoints, ports=held.ports)
         entry.change(
             status=await blocking(self._status_of_living, entry),
             pid=status.init_pid,
@@ -105,6 +113,9 @@ class Recovery:
             error="",
             **started,
         )
+        if entry.record != before:
+            # Another crash may come, of the shim too: then the record alone knows of this run.
+            await self._context.save(entry.record)
         await entry.waits.adopt(shim, status.orphans)
         await blocking(self._adopt_execs, entry, status.execs)
 
@@ -134,6 +145,11 @@ class Recovery:
         recorded = await blocking(read, context.paths.container(entry.id).exit_record)
         news = recorded is not None and recorded.finished_at_ns > entry.state.finished_at_ns
         if not entry.state.running and not news:
+            # Engine and shim may both have died before the start was written down.
+            if await blocking(
+                leftovers.kill, context.host.cgroup, context.cgroup_path(entry.record)
+            ):
+                await self._supervision.lost(entry, Exit.unseen(killed=True))
             return
         if entry.state.status == "restarting" and not news:
             self._supervision.resume_back_off(entry)
@@ -146,7 +162,12 @@ class Recovery:
         if record.state.status in ("removing", "dead"):
             entry.change(status="exited")
             self._context.tasks.spawn(self._removing.automatically(entry))
-        elif entry.shim is None and entry.restart is None and self._wanted_at_start(entry):
+        elif entry.shim is not None or entry.restart is not None:
+            return
+        elif record.host_config.auto_remove and record.state.ever_started:
+            # It has ended; whether that was seen by this engine or by the last one is all the same.
+            self._context.tasks.spawn(self._removing.automatically(entry))
+        elif self._wanted_at_start(entry):
             self._context.tasks.spawn(self._start(entry))
 
     def _wanted_at_start(self, entry: Entry) -> bool:

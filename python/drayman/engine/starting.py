@@ -18,6 +18,7 @@ from drayman.engine.pending import Pending, close_all
 from drayman.engine.planning import Planning
 from drayman.engine.supervision import Supervision
 from drayman.errors import DraymanError, InvalidParameter, System
+from drayman.model import go_json
 from drayman.model.container import Container
 from drayman.runtime import seccomp
 from drayman.runtime.messages import Past
@@ -122,6 +123,8 @@ class Starting:
         shutil.rmtree(paths.run, ignore_errors=True)
         paths.execs.mkdir(mode=0o711, parents=True)
         paths.exit_record.unlink(missing_ok=True)
+        # An engine that dies before the start is recorded leaves a container that runs.
+        paths.attachment.write_bytes(go_json.dumps(attachment))
         make_missing_sources(record)
         host = self._context.host
         configuration = compose(self._planning.plan(record, attachment), host)

@@ -124,9 +124,12 @@ class Stopping:
             status = follow(entry.record, event)
             final = event == "stop" or _ends_the_policy(entry, number)
             entry.policy_off = entry.policy_off or final
-            entry.change(status=status, manually_stopped=True)
+            # Before the signal: should this engine die then, the next one knows that it was a
+            # client who ended the run, or that a restart was on its way.
+            entry.change(status=status, manually_stopped=not entry.surviving)
+            await self._context.save(entry.record)
             if was_restarting:
-                await self._call_off_restart(entry)
+                self._call_off_restart(entry)
                 return
             if entry.shim is None:
                 raise Conflict(f"container {entry.id} is not running")
@@ -141,17 +144,16 @@ class Stopping:
                     self._context.cgroup_path(entry.record),
                 )
                 entry.change(status="running")
+                await self._context.save(entry.record)
                 self._context.announce.container(entry.record, "unpause")
-            await self._context.save(entry.record)
         self._context.announce.container(entry.record, "kill", signal=str(number))
 
-    async def _call_off_restart(self, entry: Entry) -> None:
+    def _call_off_restart(self, entry: Entry) -> None:
         """The back-off ends here; there is no process to signal."""
         if entry.restart is not None:
             entry.restart.cancel()
             entry.restart = None
         entry.ended.set()
-        await self._context.save(entry.record)
         entry.waits.exited(Outcome(entry.state.exit_code))
         if entry.record.host_config.auto_remove and not entry.surviving:
             self._context.tasks.spawn(self._supervision.remove(entry))

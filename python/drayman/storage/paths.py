@@ -202,6 +202,11 @@ class ContainerPaths:
         return self.run / "shim.sock"
 
     @property
+    def attachment(self) -> Path:
+        """What the run has of networks, until that is in the record."""
+        return self.run / "attachment.json"
+
+    @property
     def execs(self) -> Path:
         """What execs run, and how they ended."""
         return self.run / "exec"
