@@ -244,6 +244,11 @@ class Engine:
     ) -> AsyncIterator[dict[str, Any]]:
         return self._verbs.stats.samples(name, stream=stream, one_shot=one_shot)
 
+    def containers_stats(
+        self, filters: Filters, *, stream: bool, one_shot: bool
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        return self._verbs.stats.all_samples(filters, stream=stream, one_shot=one_shot)
+
     # ---- attach
 
     async def attach_check(self, name: str, options: AttachOptions) -> Container:
