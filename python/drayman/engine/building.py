@@ -15,6 +15,7 @@ from drayman.engine.context import Context
 from drayman.engine.copy import Copying
 from drayman.engine.creating import Creating
 from drayman.engine.disk_usage import DiskUsage
+from drayman.engine.event_journal import EventJournal
 from drayman.engine.events import Events
 from drayman.engine.exec import Execs
 from drayman.engine.images import Images
@@ -111,7 +112,7 @@ def _context(config: Config) -> Context:
     paths.make()
     store = Store(paths.database)
     containers = Containers()
-    events = Events()
+    events = Events(EventJournal(paths.events, paths.earlier_events))
     images = Images(paths, store, events, Layers(paths), containers.of_image)
     host = Host.detect()
     allow_open_files()

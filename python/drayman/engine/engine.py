@@ -86,6 +86,7 @@ class Engine:
         context.hang_ups.close()
         context.watches.close()
         context.networks.close()
+        await context.events.close()
         context.store.close()
         self._ownership.release()
 
