@@ -78,7 +78,10 @@ async def build(config: Config) -> Verbs:
     starting = Starting(context, supervision)
     stopping = Stopping(context, starting, supervision)
     removing = Removing(context, stopping)
-    supervision.remove = removing.automatically
+    supervision.remove = lambda entry: context.actions.timed(
+        "remove", removing.automatically(entry)
+    )
+    supervision.start_again = lambda entry: context.actions.timed("start", starting.again(entry))
     listing = Listing(context)
     logs = Logs(context)
     return Verbs(
