@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,6 +135,30 @@ def test_who_is_told_finds_it_on_disk(tmp_path: Path) -> None:
                 assert another.newest(1) == [told]
             await events.close()
 
+    asyncio.run(run())
+
+
+def test_what_happens_just_before_the_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = threading.Event()
+    append = EventJournal.append
+
+    def slow(journal: EventJournal, events: list[Event]) -> None:
+        disk.wait()
+        append(journal, events)
+
+    async def run() -> None:
+        with opened_events(tmp_path) as events:
+            until_ns = time.time_ns() + 3 * 10**8
+            subscription = events.subscribe(None, until_ns, {})
+            events.publish("container", "start", "id", {})
+            asyncio.get_running_loop().call_later(0.4, disk.set)
+            assert [one.action async for one in subscription] == ["start"]
+            assert time.time_ns() > until_ns
+            await events.close()
+
+    monkeypatch.setattr(EventJournal, "append", slow)
     asyncio.run(run())
 
 

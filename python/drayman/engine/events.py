@@ -11,7 +11,7 @@ import logging
 import time
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from drayman.engine import image_references
@@ -87,7 +87,7 @@ class Events:
         ends at ``until_ns``, after the replay when that is past.
         Raises InvalidParameter for a filter that does not exist.
         """
-        subscription = Subscription(_matcher(filters), until_ns)
+        subscription = Subscription(_matcher(filters), until_ns, self._settled)
         if since_ns is not None or until_ns is not None:
             kept = list(self._kept)
             if since_ns is not None and kept and self._journal is not None:
@@ -119,6 +119,11 @@ class Events:
                 self._tell(event)
         self._writing = None
 
+    async def _settled(self) -> None:
+        """Wait until all that has happened is written and told of."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+
     def _tell(self, event: Event) -> None:
         for subscription in list(self._subscriptions):
             subscription.offer(event)
@@ -127,8 +132,7 @@ class Events:
         self, journal: EventJournal, since_ns: int, before: int
     ) -> AsyncIterator[Event]:
         """What is on disk alone."""
-        if self._writing is not None:
-            await asyncio.wait([self._writing])
+        await self._settled()
         batches = journal.batches(since_ns, before)
         while (batch := await blocking(next, batches, None)) is not None:
             for event in batch:
@@ -138,9 +142,15 @@ class Events:
 class Subscription(AsyncIterator[Event]):
     """One listener's events, in order; made by `Events.subscribe`."""
 
-    def __init__(self, wanted: Callable[[Event], bool], until_ns: int | None) -> None:
+    def __init__(
+        self,
+        wanted: Callable[[Event], bool],
+        until_ns: int | None,
+        settled: Callable[[], Awaitable[None]],
+    ) -> None:
         self._wanted = wanted
         self._until_ns = until_ns
+        self._settled = settled
         self._waiting: asyncio.Queue[Event | None] = asyncio.Queue(BACKLOG_LIMIT)
         self._newest = 0
         self._closed = False
@@ -170,7 +180,9 @@ class Subscription(AsyncIterator[Event]):
             async with asyncio.timeout(self._left_s()):
                 event = await self._waiting.get()
         except TimeoutError:
-            raise StopAsyncIteration from None
+            # What happened in time may be on its way.
+            await self._settled()
+            event = None if self._waiting.empty() else self._waiting.get_nowait()
         if event is None:
             raise StopAsyncIteration
         return event
