@@ -7,6 +7,7 @@ so on, lists separated by commas.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,6 +56,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # The log driver of containers that name none, and its options.
     log_driver: str = "json-file"
     log_opts: dict[str, str] = msgspec.field(default_factory=dict)
+    # Where Prometheus may ask, as HOST:PORT; nowhere when empty.
+    metrics_addr: str = ""
     # Where the shim binary is, with drayman-logger beside it; beside the package when empty.
     shim: str = ""
 
@@ -69,6 +72,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 f" {INTERFACE_NAME_LIMIT} characters"
             )
 
+        if self.metrics_addr and not re.fullmatch(r"(\[.+\]|[^:]+):[0-9]{1,5}", self.metrics_addr):
+            raise InvalidParameter(f"metrics_addr is {self.metrics_addr!r}; it must be HOST:PORT")
         for name in ("unpack_entries", "unpack_ratio", "unpack_ratio_from_mib"):
             if not 0 < (number := getattr(self, name)) <= MAX_LIMIT:
                 raise InvalidParameter(f"{name} is {number}; it must be from 1 to {MAX_LIMIT}")

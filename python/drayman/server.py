@@ -13,7 +13,7 @@ from typing import cast
 
 import uvicorn
 
-from drayman.api.app import build
+from drayman.api.app import Observer, build
 from drayman.api.backend import Backend
 from drayman.api.front import Front
 from drayman.api.listeners import Listener
@@ -38,14 +38,16 @@ async def serve(
     listeners: Sequence[Listener],
     *,
     reload: Callable[[], object] | None = None,
+    observer: Observer | None = None,
 ) -> None:
     """Answer for ``backend`` until SIGTERM or SIGINT, then end in under two seconds.
 
-    Hijacked connections go on: they belong to the shims. SIGHUP calls ``reload``. The
-    listeners are closed in the end.
+    Hijacked connections go on: they belong to the shims. SIGHUP calls ``reload``, and each answer
+    the ``observer``. The listeners are closed in the end.
     """
     try:
-        await Server(backend, reload=reload).serve([one.socket for one in listeners])
+        server = Server(backend, reload=reload, observer=observer)
+        await server.serve([one.socket for one in listeners])
     finally:
         for one in listeners:
             one.close()
@@ -54,7 +56,13 @@ async def serve(
 class Server(uvicorn.Server):
     """uvicorn's server with our protocol, idle when nothing happens, and an end of our own."""
 
-    def __init__(self, backend: Backend, *, reload: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        reload: Callable[[], object] | None = None,
+        observer: Observer | None = None,
+    ) -> None:
         self.front = Front()
         self._asked_to_stop = asyncio.Event()
         self._reload = reload
@@ -62,7 +70,7 @@ class Server(uvicorn.Server):
         protocol = functools.partial(DockerProtocol, front=self.front, router=router)
         super().__init__(
             uvicorn.Config(
-                build(backend, router),
+                build(backend, router, observer),
                 http=cast("type[asyncio.Protocol]", protocol),
                 ws="none",
                 interface="asgi3",

@@ -144,7 +144,7 @@ class Fake:
     def __getattr__(self, question: str) -> Callable[..., Any]:
         if question.startswith("_"):
             raise AttributeError(question)
-        if question in ("events", "container_stats"):
+        if question in ("events", "container_stats", "containers_stats"):
             return lambda *given, **named: self._answer_all(question, given, named)
 
         async def answer(*given: Any, **named: Any) -> Any:
@@ -331,4 +331,5 @@ DEFAULTS: dict[str, Any] = {
     "disk_usage": {},
     "events": [Event(type="container", action="start", actor_id=CONTAINER_ID, time_ns=10**18)],
     "container_stats": [{"id": CONTAINER_ID, "name": "/box"}],
+    "containers_stats": [[{"id": CONTAINER_ID, "name": "/box"}]],
 }

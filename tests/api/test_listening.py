@@ -258,6 +258,26 @@ def test_stats(client: Client, engine: Fake, path: str, stream: bool, one_shot: 
         assert answer.headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize(
+    ("query", "stream", "one_shot"),
+    [("", True, False), ("?one-shot=1", True, False), ("?stream=0&one-shot=1", False, True)],
+)
+def test_stats_of_all(
+    client: Client, engine: Fake, query: str, stream: bool, one_shot: bool
+) -> None:
+    engine.answers["containers_stats"] = [[{"name": "/a"}, {"name": "/b"}], [], [{"name": "/a"}]]
+    answer = client.ask("GET", f"/containers/stats{query}")
+    assert engine.asks("containers_stats") == [(({},), {"stream": stream, "one_shot": one_shot})]
+    assert answer.body == b'{"name":"/a"}\n{"name":"/b"}\n{"name":"/a"}\n'
+    assert answer.headers["content-type"] == "application/x-ndjson"
+
+
+def test_stats_of_all_by_a_filter_that_is_none(client: Client, engine: Fake) -> None:
+    engine.answers["containers_stats"] = InvalidParameter("invalid filter 'x'")
+    answer = client.ask("GET", '/containers/stats?filters={"x":["y"]}')
+    assert (answer.status, answer.json()) == (400, {"message": "invalid filter 'x'"})
+
+
 def test_stats_of_nothing(client: Client, engine: Fake) -> None:
     engine.answers["container_get"] = NotFound("No such container: box")
     assert client.ask("GET", "/containers/box/stats").status == 404

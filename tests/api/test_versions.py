@@ -240,6 +240,19 @@ USAGE = {
 }
 
 
+@pytest.mark.parametrize(("version", "sizes"), [("1.43", {"VirtualSize": 5}), ("1.44", {})])
+def test_images_of_old_have_two_sizes(
+    engine: Fake, client: Client, version: str, sizes: dict[str, int]
+) -> None:
+    image = {"Id": "sha256:1", "Size": 5}
+    usage = {"ImageUsage": {"TotalSize": 5, "Items": [image]}}
+    engine.answers |= {"image_list": [image], "image_inspect": image, "disk_usage": usage}
+    shown = {**image, **sizes}
+    assert client.ask("GET", f"/v{version}/images/json").json() == [shown]
+    assert client.ask("GET", f"/v{version}/images/box/json").json() == shown
+    assert client.ask("GET", f"/v{version}/system/df").json()["Images"] == [shown]
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

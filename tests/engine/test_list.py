@@ -53,6 +53,16 @@ def test_running_ones_alone_unless_all(engine_server: EngineServer, three: objec
         ({"ancestor": ["nosuch"]}, []),
         ({"before": ["second"]}, ["first"]),
         ({"since": ["second"]}, ["third"]),
+        ({"health": ["none"]}, ["third", "second", "first"]),
+        ({"health": ["healthy", "starting"]}, []),
+        ({"isolation": ["hyperv"]}, ["third", "second", "first"]),
+        ({"is-task": ["0", "false"]}, ["third", "second", "first"]),
+        ({"is-task": ["true"]}, []),
+        ({"label!": ["a"]}, ["third"]),
+        ({"label!": ["a=1", "b"]}, ["third", "second", "first"]),
+        ({"name": ["first", "^/?th"]}, ["third", "first"]),
+        ({"network": ["none", "bri"]}, []),
+        ({"id": ["zz"]}, []),
     ],
 )
 def test_filters(
@@ -70,6 +80,9 @@ def test_filters(
         ({"publish": ["1-99999999999"]}, 400),
         ({"expose": ["http"]}, 400),
         ({"is-task": ["maybe"]}, 400),
+        ({"is-task": ["true", "0"]}, 400),
+        ({"health": ["odd"]}, 400),
+        ({"exited": ["odd"]}, 400),
         ({"ancestor": ["no image"]}, 200),
     ],
 )

@@ -39,6 +39,7 @@ def test_numbers_in_the_environment_are_numbers() -> None:
         ("root = ", "not TOML"),
         ("log_level = 'loud'", "loud"),
         ("unpack_ratio = 0", "unpack_ratio is 0; it must be from 1"),
+        ("metrics_addr = '9323'", "'9323'; it must be HOST:PORT"),
         ("unpack_entries = 'many'", "unpack_entries"),
         ("bridge = 'a-name-longer-than-an-interface'", "15 characters"),
     ],

@@ -244,6 +244,9 @@ def test_usage_v1(tmp_path: Path) -> None:
     (tmp_path / "blkio/c/blkio.throttle.io_service_bytes_recursive").write_text(
         "254:0 Read 100\n254:0 Write 5\n254:0 Total 105\nTotal 105\n"
     )
+    (tmp_path / "blkio/c/blkio.throttle.io_serviced_recursive").write_text(
+        "254:0 Read 3\nTotal 3\n"
+    )
     found = usage.read(layout, "/c")
     assert found.memory_limit_bytes is None
     assert (found.memory_bytes, found.memory_max_bytes, found.memory_failures) == (10, 20, 1)
@@ -252,7 +255,14 @@ def test_usage_v1(tmp_path: Path) -> None:
     assert found.cpu_per_cpu_ns == (50, 40)
     assert (found.throttle_periods, found.throttled_periods, found.throttled_ns) == (1, 2, 3)
     assert (found.pids, found.pids_limit) == (2, None)
-    assert found.block_bytes == ((254, 0, "read", 100), (254, 0, "write", 5))
+    assert found.block_bytes == (
+        (254, 0, "Read", 100),
+        (254, 0, "Write", 5),
+        (254, 0, "Total", 105),
+    )
+    assert found.block_operations == ((254, 0, "Read", 3),)
+    (tmp_path / "blkio/c/blkio.bfq.io_service_bytes_recursive").write_text("8:0 Read 7\n")
+    assert usage.read(layout, "/c").block_bytes == ((8, 0, "Read", 7),)
 
 
 def test_usage_v2(tmp_path: Path) -> None:

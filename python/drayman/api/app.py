@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -25,17 +27,24 @@ from drayman.errors import DraymanError, InvalidParameter, Unimplemented
 log = logging.getLogger(__name__)
 
 
-def build(backend: Backend, router: Router | None = None) -> Starlette:
+# Given method, template of the path ("" for none), status, and seconds up to the answer's head.
+Observer = Callable[[str, str, int, float], None]
+
+
+def build(
+    backend: Backend, router: Router | None = None, observer: Observer | None = None
+) -> Starlette:
     """The application that answers for ``backend``."""
-    return Starlette(routes=[Operations(backend, router or Router(TABLE))])
+    return Starlette(routes=[Operations(backend, router or Router(TABLE), observer)])
 
 
 class Operations(BaseRoute):
     """Every operation of the API as one route: Starlette's own know no greedy paths."""
 
-    def __init__(self, backend: Backend, router: Router) -> None:
+    def __init__(self, backend: Backend, router: Router, observer: Observer | None) -> None:
         self._backend = backend
         self._router = router
+        self._observer = observer
 
     def matches(self, scope: Scope) -> tuple[Matched, Scope]:
         """Take every request; what is unknown is answered as dockerd does."""
@@ -43,14 +52,23 @@ class Operations(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        began_s = time.perf_counter()
+        found: Match | None = scope.get("extensions", {}).get("drayman.match")
+        match = found or self._router.find(scope["method"], scope["path"])
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*headers.common(), *message["headers"]]
+                if self._observer is not None:
+                    # What is unknown is the client's own word, of which there may be any number.
+                    known = match.route
+                    method, template = (known.method, known.template) if known else ("", "")
+                    took_s = time.perf_counter() - began_s
+                    self._observer(method, template, message["status"], took_s)
             await send(message)
 
         try:
-            response = await self._respond(scope, receive, send_with_headers)
+            response = await self._respond(match, scope, receive, send_with_headers)
             await response(scope, receive, send_with_headers)
         except (ClientDisconnect, ClientGone):
             log.debug("%s %s: the client left", scope["method"], scope["path"])
@@ -58,9 +76,7 @@ class Operations(BaseRoute):
             # Only the server's end cancels a request.
             connection_of(scope, receive, send).abort()
 
-    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> Response:
-        found: Match | None = scope.get("extensions", {}).get("drayman.match")
-        match = found or self._router.find(scope["method"], scope["path"])
+    async def _respond(self, match: Match, scope: Scope, receive: Receive, send: Send) -> Response:
         if match.location:
             return _redirect(match.location, scope["query_string"])
         if match.route is None:

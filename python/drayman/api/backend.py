@@ -203,7 +203,13 @@ class MonitorBackend(Protocol):
     def container_stats(
         self, name: str, *, stream: bool, one_shot: bool
     ) -> AsyncIterator[dict[str, Any]]:
-        """Samples, one a second."""
+        """The first sample at once, then one a second until the container is removed; without
+        ``stream`` one, which waits for a predecessor unless it is ``one_shot``."""
+
+    def containers_stats(
+        self, filters: Filters, *, stream: bool, one_shot: bool
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """As `container_stats`, of every running container that the filters let through."""
 
 
 # ---------------------------------------------------------------- attach

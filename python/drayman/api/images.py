@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from drayman.api import views
 from drayman.api.lending import Framing
 from drayman.api.monitor import change_options
 from drayman.api.requests import Call
@@ -25,12 +26,12 @@ async def index(call: Call) -> Response:
     found = await call.backend.image_list(
         all=call.flag("all"), filters=filters, shared_size=call.flag("shared-size")
     )
-    return Json(found)
+    return Json([views.image(one, call.version) for one in found])
 
 
 async def inspect(call: Call) -> Response:
     """``GET /images/{name}/json``."""
-    return Json(await call.backend.image_inspect(call.name))
+    return Json(views.image(await call.backend.image_inspect(call.name), call.version))
 
 
 async def history(call: Call) -> Response:

@@ -120,7 +120,6 @@ def _listen_tcp(host: str, place: str) -> Listener:
         sock.close()
         raise
     sock.listen(BACKLOG)
-    log.warning("%s is open to whoever can reach it, without a password: as good as root", host)
     return Listener(sock)
 
 

@@ -32,6 +32,8 @@ TABLE: tuple[Route, ...] = (
     Route("GET", "/containers/{name}/changes", "ContainerChanges", monitor.changes),
     Route("GET", "/containers/{name}/export", "ContainerExport", archive.export, Kind.DOWNLOAD),
     Route("GET", "/containers/{name}/stats", "ContainerStats", monitor.stats, Kind.STREAM),
+    # Drayman's own.
+    Route("GET", "/containers/stats", "ContainersStats", monitor.all_stats, Kind.STREAM),
     Route("POST", "/containers/{name}/resize", "ContainerResize", containers.resize),
     Route("POST", "/containers/{name}/start", "ContainerStart", containers.start),
     Route("POST", "/containers/{name}/stop", "ContainerStop", containers.stop),

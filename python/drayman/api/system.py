@@ -52,7 +52,7 @@ async def disk_usage(call: Call) -> Response:
     verbose = go_bool.parse(text)
     if text and verbose is None:
         raise InvalidParameter(f"invalid value for verbose: {text}")
-    return Json(views.disk_usage(await call.backend.disk_usage(types), verbose))
+    return Json(views.disk_usage(await call.backend.disk_usage(types), verbose, call.version))
 
 
 async def events(call: Call) -> Response:

@@ -96,7 +96,14 @@ def info(document: Document, version: Version) -> Document:
     return document
 
 
-def disk_usage(document: Document, verbose: bool | None) -> Document:
+def image(document: Document, version: Version) -> Document:
+    """An image, as it is listed or inspected."""
+    if version < (1, 44) and "Size" in document:
+        document = {**document, "VirtualSize": document["Size"]}
+    return document
+
+
+def disk_usage(document: Document, verbose: bool | None, version: Version) -> Document:
     """What takes how much of the disk; ``verbose`` None for clients that do not know of it, who
     look for the items outside of their kind's usage."""
     shown = {key: usage if verbose else _without(usage, "Items") for key, usage in document.items()}
@@ -106,6 +113,8 @@ def disk_usage(document: Document, verbose: bool | None) -> Document:
         shown["LayersSize"] = document["ImageUsage"]["TotalSize"]
     for key, usage in document.items():
         shown[LEGACY_ITEMS[key]] = usage["Items"]
+    if "ImageUsage" in document:
+        shown["Images"] = [image(one, version) for one in document["ImageUsage"]["Items"]]
     return shown
 
 

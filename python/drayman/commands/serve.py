@@ -81,6 +81,11 @@ NICENESS = -10
     metavar="KEY=VALUE",
     help="An option of it, for containers that do not set it. May be given several times.",
 )
+@click.option(
+    "--metrics-addr",
+    metavar="HOST:PORT",
+    help="Where to answer Prometheus, without asking who it is. Default: nowhere.",
+)
 @click.option("--subnet", metavar="CIDR", help="Its range. Default: one that is free.")
 @click.option(
     "--unpack-entries",
@@ -159,9 +164,33 @@ async def run(config: Config, reload: Callable[[], None]) -> None:
     try:
         listeners = [listener for host in config.hosts for listener in listen_on(host, config)]
         log.info("listening on %s", ", ".join(config.hosts))
-        await serve_api(engine, listeners, reload=reload)
+        for host in config.hosts:
+            if host.startswith("tcp:"):
+                log.warning("%s is open to whoever can reach it: as good as root", host)
+        if config.metrics_addr:
+            await serve_measured(engine, listeners, config, reload)
+        else:
+            await serve_api(engine, listeners, reload=reload)
     finally:
         await engine.close()
+
+
+async def serve_measured(
+    engine: Engine, listeners: list[Listener], config: Config, reload: Callable[[], None]
+) -> None:
+    """As without metrics, and tell them to who asks for them."""
+    from drayman.metrics import Metrics, MetricsServer
+
+    metrics = Metrics(engine.states)
+    engine.observe(metrics.acted)
+    scraped = listen_on(f"tcp://{config.metrics_addr}", config)
+    log.info("metrics on http://%s/metrics", config.metrics_addr)
+    try:
+        async with MetricsServer(metrics).serving([one.socket for one in scraped]):
+            await serve_api(engine, listeners, reload=reload, observer=metrics.answered)
+    finally:
+        for one in scraped:
+            one.close()
 
 
 def listen_on(host: str, config: Config) -> list[Listener]:

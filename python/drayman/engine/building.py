@@ -15,6 +15,7 @@ from drayman.engine.context import Context
 from drayman.engine.copy import Copying
 from drayman.engine.creating import Creating
 from drayman.engine.disk_usage import DiskUsage
+from drayman.engine.event_journal import EventJournal
 from drayman.engine.events import Events
 from drayman.engine.exec import Execs
 from drayman.engine.images import Images
@@ -77,7 +78,10 @@ async def build(config: Config) -> Verbs:
     starting = Starting(context, supervision)
     stopping = Stopping(context, starting, supervision)
     removing = Removing(context, stopping)
-    supervision.remove = removing.automatically
+    supervision.remove = lambda entry: context.actions.timed(
+        "remove", removing.automatically(entry)
+    )
+    supervision.start_again = lambda entry: context.actions.timed("start", starting.again(entry))
     listing = Listing(context)
     logs = Logs(context)
     return Verbs(
@@ -111,7 +115,7 @@ def _context(config: Config) -> Context:
     paths.make()
     store = Store(paths.database)
     containers = Containers()
-    events = Events()
+    events = Events(EventJournal(paths.events, paths.earlier_events))
     images = Images(paths, store, events, Layers(paths), containers.of_image)
     host = Host.detect()
     allow_open_files()

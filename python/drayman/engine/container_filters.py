@@ -16,8 +16,8 @@ from drayman.model.container import Container
 _ALLOWED = {
     "status": STATUSES,
     "health": ("starting", "healthy", "unhealthy", "none"),
-    "is-task": ("1", "true", "0", "false"),
 }
+_TRUE, _FALSE = frozenset(("1", "true")), frozenset(("0", "false"))
 _ASKS_NOTHING = frozenset(("before", "since"))
 # Ports have five digits at most, which also bounds what a range is spelled out to.
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(.*))?", re.ASCII)
@@ -77,6 +77,9 @@ class ContainerFilters:
 
 
 def _check_values(key: str, values: list[str]) -> None:
+    # Docker reads it as one boolean, and repeats all of what is none.
+    if key == "is-task" and not (set(values) <= _TRUE or set(values) <= _FALSE):
+        raise InvalidParameter(f"invalid filter 'is-task=[{' '.join(values)}]'")
     allowed = _ALLOWED.get(key)
     for value in values:
         if allowed is not None and value not in allowed:
@@ -156,7 +159,12 @@ def _health(_: ContainerFilters, record: Container, values: list[str]) -> bool:
 
 
 def _task(_: ContainerFilters, record: Container, values: list[str]) -> bool:
-    return bool({"false", "0"} & {*values})
+    return set(values) <= _FALSE
+
+
+def _isolation(_: ContainerFilters, record: Container, values: list[str]) -> bool:
+    """Of use on Windows alone; whatever it asks for is there."""
+    return True
 
 
 _Question = Callable[[ContainerFilters, Container, list[str]], bool]
@@ -167,6 +175,7 @@ _QUESTIONS: dict[str, _Question] = {
     "health": _health,
     "id": _id,
     "is-task": _task,
+    "isolation": _isolation,
     "label": _label,
     "label!": _not_label,
     "name": _name,

@@ -27,6 +27,10 @@ class Containers:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def newest_first(self) -> list[Entry]:
+        """All of them, by creation."""
+        return sorted(self, key=lambda entry: entry.record.created_at_ns, reverse=True)
+
     @property
     def names(self) -> dict[str, str]:
         """The id that has each name."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from drayman.config import Config
 from drayman.engine import leftovers
+from drayman.engine.actions import Actions
 from drayman.engine.announcing import Announcer
 from drayman.engine.blocking import blocking
 from drayman.engine.containers import Containers
@@ -41,6 +42,7 @@ class Context:
     volumes: Volumes
     networks: Networks
     views: Views
+    actions: Actions = field(default_factory=Actions)
     containers: Containers = field(default_factory=Containers)
     tasks: Tasks = field(default_factory=Tasks)
     hang_ups: HangUps = field(default_factory=HangUps)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from drayman.api.backend import Filters
 from drayman.api.lending import (
@@ -31,8 +31,10 @@ from drayman.api.options import (
     TarOptions,
 )
 from drayman.config import Config
+from drayman.engine.actions import Observer
 from drayman.engine.blocking import blocking
 from drayman.engine.building import Verbs, build
+from drayman.engine.lifecycle import STATUSES
 from drayman.engine.memory import give_back
 from drayman.engine.ownership import Ownership
 from drayman.model import structs
@@ -41,6 +43,8 @@ from drayman.model.event import Event
 from drayman.model.image import Image
 from drayman.model.mount import Volume
 from drayman.model.network import Network
+
+T = TypeVar("T")
 
 # How long recordings of exits and removals that are under way may take when it closes.
 CLOSE_GRACE_S = 0.3
@@ -86,8 +90,23 @@ class Engine:
         context.hang_ups.close()
         context.watches.close()
         context.networks.close()
+        await context.events.close()
         context.store.close()
         self._ownership.release()
+
+    # ---- for who measures it
+
+    def observe(self, observer: Observer) -> None:
+        """Have each action of the engine told of, from now on."""
+        self._verbs.context.actions.observer = observer
+
+    def states(self) -> dict[str, int]:
+        """How many containers are in each state."""
+        found = [entry.state.status for entry in self._verbs.context.containers]
+        return {status: found.count(status) for status in STATUSES}
+
+    async def _act(self, action: str, work: Coroutine[Any, Any, T]) -> T:
+        return await self._finish(self._verbs.context.actions.timed(action, work))
 
     # ---- exec
 
@@ -105,7 +124,7 @@ class Engine:
         *,
         slow: Slow = Slow.WAIT,
     ) -> None:
-        await self._finish(self._verbs.execs.start(exec_id, request, session, slow))
+        await self._act("exec", self._verbs.execs.start(exec_id, request, session, slow))
 
     async def exec_resize(self, exec_id: str, height: int, width: int) -> None:
         await self._verbs.execs.resize(exec_id, height, width)
@@ -173,30 +192,31 @@ class Engine:
         networking_config: NetworkingConfig,
         platform: str,
     ) -> tuple[str, list[str]]:
-        return await self._finish(
-            self._verbs.creating.create(name, config, host_config, networking_config, platform)
+        return await self._act(
+            "create",
+            self._verbs.creating.create(name, config, host_config, networking_config, platform),
         )
 
     async def container_start(self, name: str) -> None:
-        await self._finish(self._verbs.starting.start(name))
+        await self._act("start", self._verbs.starting.start(name))
 
     async def container_stop(self, name: str, signal: str | None, timeout_s: int | None) -> None:
-        await self._finish(self._verbs.stopping.stop(name, signal, timeout_s))
+        await self._act("stop", self._verbs.stopping.stop(name, signal, timeout_s))
 
     async def container_restart(self, name: str, signal: str | None, timeout_s: int | None) -> None:
-        await self._finish(self._verbs.stopping.restart(name, signal, timeout_s))
+        await self._act("restart", self._verbs.stopping.restart(name, signal, timeout_s))
 
     async def container_kill(self, name: str, signal: str) -> None:
-        await self._finish(self._verbs.stopping.kill(name, signal))
+        await self._act("kill", self._verbs.stopping.kill(name, signal))
 
     async def container_pause(self, name: str) -> None:
-        await self._finish(self._verbs.pausing.pause(name))
+        await self._act("pause", self._verbs.pausing.pause(name))
 
     async def container_unpause(self, name: str) -> None:
-        await self._finish(self._verbs.pausing.unpause(name))
+        await self._act("unpause", self._verbs.pausing.unpause(name))
 
     async def container_rename(self, name: str, new_name: str) -> None:
-        await self._finish(self._verbs.renaming.rename(name, new_name))
+        await self._act("rename", self._verbs.renaming.rename(name, new_name))
 
     async def container_resize(self, name: str, height: int, width: int) -> None:
         await self._verbs.attaching.resize(name, height, width)
@@ -205,12 +225,12 @@ class Engine:
         return await self._verbs.waiting.register(name, condition, caller)
 
     async def container_remove(self, name: str, *, force: bool, volumes: bool, link: bool) -> None:
-        await self._finish(
-            self._verbs.removing.remove(name, force=force, volumes=volumes, link=link)
+        await self._act(
+            "remove", self._verbs.removing.remove(name, force=force, volumes=volumes, link=link)
         )
 
     async def container_update(self, name: str, changes: HostConfig) -> list[str] | None:
-        return await self._finish(self._verbs.updating.update(name, changes))
+        return await self._act("update", self._verbs.updating.update(name, changes))
 
     # ---- monitor
 
@@ -243,6 +263,11 @@ class Engine:
         self, name: str, *, stream: bool, one_shot: bool
     ) -> AsyncIterator[dict[str, Any]]:
         return self._verbs.stats.samples(name, stream=stream, one_shot=one_shot)
+
+    def containers_stats(
+        self, filters: Filters, *, stream: bool, one_shot: bool
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        return self._verbs.stats.all_samples(filters, stream=stream, one_shot=one_shot)
 
     # ---- attach
 

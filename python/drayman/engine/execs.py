@@ -53,8 +53,9 @@ class Exec:
 
     @property
     def command(self) -> str:
-        """As events show it."""
-        return " ".join(self.record.request.cmd or ())
+        """As events show it: Docker has a blank behind a program without arguments too."""
+        program, *arguments = self.record.request.cmd or [""]
+        return f"{program} {' '.join(arguments)}"
 
     def began(self, pid: int) -> None:
         """The process runs. It may have ended before we heard that it began."""

@@ -30,12 +30,9 @@ class Listing:
         """Newest first. Without ``all``, ``limit`` or a status filter, running ones alone."""
         chosen = ContainerFilters(filters, self._context)
         everyone = all or limit > 0 or "status" in filters
-        entries = sorted(
-            self._context.containers, key=lambda entry: entry.record.created_at_ns, reverse=True
-        )
         matching = [
             entry
-            for entry in chosen.window(entries)
+            for entry in chosen.window(self._context.containers.newest_first())
             if (everyone or entry.state.running) and chosen.match(entry.record)
         ]
         if limit > 0:

@@ -36,7 +36,6 @@ class Starting:
         self._context = context
         self._supervision = supervision
         self._planning = Planning(context)
-        supervision.start_again = self.again
 
     async def start(self, name: str) -> None:
         """Start it by hand: earlier failures and stops are forgotten."""

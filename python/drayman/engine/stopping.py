@@ -99,8 +99,6 @@ class Stopping:
             timeout_s = config.stop_timeout
         if timeout_s is None:
             timeout_s = DEFAULT_STOP_TIMEOUT_S
-        if timeout_s == 0:
-            number = int(signal.SIGKILL)
         try:
             await self._send(entry, number or _stop_signal(config.stop_signal), "stop")
             wait_s = float(timeout_s)
@@ -109,11 +107,10 @@ class Stopping:
         except DraymanError:
             # It may be ending by itself this moment.
             wait_s = FAILED_SIGNAL_WAIT_S
-        if timeout_s != 0 and await self._ends_within(entry, wait_s if timeout_s >= 0 else None):
+        if await self._ends_within(entry, wait_s if timeout_s >= 0 else None):
             return
-        if timeout_s != 0:
-            with contextlib.suppress(Conflict):
-                await self._send(entry, int(signal.SIGKILL), "kill")
+        with contextlib.suppress(Conflict):
+            await self._send(entry, int(signal.SIGKILL), "kill")
         await self._await_killed(entry)
 
     async def _send(self, entry: Entry, number: int, event: str) -> None:
@@ -137,7 +134,8 @@ class Stopping:
                 await entry.shim.signal(number)
             except Gone:
                 raise Conflict(f"container {entry.id} is not running") from None
-            if entry.state.status == "paused" and final:
+            thawed = entry.state.status == "paused" and final
+            if thawed:
                 await blocking(
                     cgroups.thaw,
                     self._context.host.cgroup,
@@ -145,8 +143,10 @@ class Stopping:
                 )
                 entry.change(status="running")
                 await self._context.save(entry.record)
-                self._context.announce.container(entry.record, "unpause")
         self._context.announce.container(entry.record, "kill", signal=str(number))
+        # After SIGKILL there is nothing that could go on.
+        if thawed and number != signal.SIGKILL:
+            self._context.announce.container(entry.record, "unpause")
 
     def _call_off_restart(self, entry: Entry) -> None:
         """The back-off ends here; there is no process to signal."""

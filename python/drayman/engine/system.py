@@ -67,7 +67,7 @@ class System:
             "LoggingDriver": context.config.log_driver,
             "CgroupDriver": "cgroupfs",
             "CgroupVersion": "2" if host.cgroup.mode == "v2" else "1",
-            "NEventsListener": 0,
+            "NEventsListener": context.events.listeners,
             "KernelVersion": host.kernel_release,
             "OperatingSystem": _os_release().get("PRETTY_NAME", "Linux"),
             "OSVersion": _os_release().get("VERSION_ID", ""),

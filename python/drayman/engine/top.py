@@ -20,12 +20,12 @@ class Top:
 
     async def list(self, name: str, ps_args: str) -> dict[str, Any]:
         """Titles, and one row a process; pids are those of the host."""
+        arguments = (ps_args or "-ef").split(" ")
+        _refuse_renamed_columns(arguments)
         entry = self._context.containers.find(name)
         follow(entry.record, "top")
         cgroup = self._context.cgroup_path(entry.record)
         pids = await blocking(cgroups.pids, self._context.host.cgroup, cgroup)
-        arguments = (ps_args or "-ef").split(" ")
-        _refuse_renamed_columns(arguments)
         output = await _ps([*arguments, "-q" + ",".join(map(str, pids))])
         if output is None:
             # BSD-style options do not go with -q.
@@ -63,7 +63,7 @@ def _refuse_renamed_columns(arguments: list[str]) -> None:
         for column in argument.split(","):
             field, equals, title = column.partition("=")
             if equals and title.strip().upper() == "PID" and field.removeprefix("-o") != "pid":
-                raise System(f"specifying {argument!r} is not allowed")
+                raise System(f'specifying "{column}" is not allowed')
 
 
 def pick(output: str, pids: frozenset[int]) -> dict[str, Any]:

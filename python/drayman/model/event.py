@@ -15,3 +15,5 @@ class Event(Wire, frozen=True, kw_only=True):
     actor_id: str
     attributes: dict[str, str] = msgspec.field(default_factory=dict)
     time_ns: int = 0
+    # In the order of their happening, over restarts of the engine too.
+    number: int = 0

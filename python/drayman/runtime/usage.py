@@ -12,6 +12,8 @@ from drayman.runtime.cgroups import Layout, keyed
 _UNLIMITED_FROM = 1 << 60
 _NS_PER_US = 1000
 
+BlockRow = tuple[int, int, str, int]
+
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """One reading. Limits are None where there is none; times in nanoseconds."""
@@ -31,8 +33,10 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     throttled_ns: int = 0
     pids: int = 0
     pids_limit: int | None = None
-    # (major, minor, "read" or "write", bytes)
-    block_bytes: tuple[tuple[int, int, str, int], ...] = ()
+    # (major, minor, the kernel's word for the way, bytes): v1 also has Sync, Async and Total.
+    block_bytes: tuple[BlockRow, ...] = ()
+    # As `block_bytes`, in operations; v1 alone.
+    block_operations: tuple[BlockRow, ...] = ()
 
 
 def read(layout: Layout, cgroup: str) -> Usage:
@@ -63,7 +67,8 @@ def _read_v1(layout: Layout, cgroup: str) -> Usage:
         throttled_ns=throttling.get("throttled_time", 0),
         pids=_number(pids / "pids.current") or 0,
         pids_limit=_number(pids / "pids.max"),
-        block_bytes=_block_v1(directory("blkio")),
+        block_bytes=_block_v1(directory("blkio"), "io_service_bytes"),
+        block_operations=_block_v1(directory("blkio"), "io_serviced"),
     )
 
 
@@ -75,14 +80,24 @@ def _split_v1(cpuacct: Path) -> tuple[int, int]:
     )
 
 
-def _block_v1(blkio: Path) -> tuple[tuple[int, int, str, int], ...]:
-    text = _text(blkio / "blkio.throttle.io_service_bytes_recursive")
-    rows = (line.split() for line in text.splitlines())
-    return tuple(
-        (*map(int, row[0].split(":")), row[1].lower(), int(row[2]))  # type: ignore[misc]
-        for row in rows
-        if len(row) == 3 and row[1] in ("Read", "Write")
-    )
+def _block_v1(blkio: Path, counter: str) -> tuple[BlockRow, ...]:
+    """What the first scheduler counts that counts at all, as containerd looks for it."""
+    for scheduler in ("bfq", "throttle"):
+        rows = _rows_v1(_text(blkio / f"blkio.{scheduler}.{counter}_recursive"))
+        if rows:
+            return rows
+    return ()
+
+
+def _rows_v1(text: str) -> tuple[BlockRow, ...]:
+    found: list[BlockRow] = []
+    for line in text.splitlines():
+        # The sum over all devices has no device.
+        device, *rest = line.split() or [""]
+        major, separator, minor = device.partition(":")
+        if separator and len(rest) == 2:
+            found.append((int(major), int(minor), rest[0], int(rest[1])))
+    return tuple(found)
 
 
 def _read_v2(layout: Layout, cgroup: str) -> Usage:
@@ -106,8 +121,8 @@ def _read_v2(layout: Layout, cgroup: str) -> Usage:
     )
 
 
-def _block_v2(text: str) -> tuple[tuple[int, int, str, int], ...]:
-    found: list[tuple[int, int, str, int]] = []
+def _block_v2(text: str) -> tuple[BlockRow, ...]:
+    found: list[BlockRow] = []
     for line in text.splitlines():
         device, *pairs = line.split() or [""]
         major, separator, minor = device.partition(":")

@@ -43,6 +43,16 @@ class Paths:
         return self.root / "drayman.db"
 
     @property
+    def events(self) -> Path:
+        """What has happened, a line each."""
+        return self.root / "events.jsonl"
+
+    @property
+    def earlier_events(self) -> Path:
+        """What happened before that."""
+        return self.root / "events.1.jsonl"
+
+    @property
     def blobs(self) -> Path:
         """Content by its sha256, in hexadecimal."""
         return self.root / "blobs" / "sha256"
