@@ -55,6 +55,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # The log driver of containers that name none, and its options.
     log_driver: str = "json-file"
     log_opts: dict[str, str] = msgspec.field(default_factory=dict)
+    # OCI runtimes beside our own executor: names and programs.
+    runtimes: dict[str, str] = msgspec.field(default_factory=dict)
     # Where the shim binary is, with drayman-logger beside it; beside the package when empty.
     shim: str = ""
 
@@ -111,7 +113,7 @@ def _from_text(name: str, text: str) -> Any:
     match name:
         case "hosts":
             return text.split(",")
-        case "log_opts":
+        case "log_opts" | "runtimes":
             return pairs(text.split(","))
     return text
 
@@ -120,7 +122,7 @@ def pairs(texts: Sequence[str]) -> dict[str, str]:
     """``KEY=VALUE`` each. Raises InvalidParameter."""
     for text in texts:
         if "=" not in text:
-            raise InvalidParameter(f"log option {text!r} is not KEY=VALUE")
+            raise InvalidParameter(f"{text!r} is not KEY=VALUE")
     return {key: value for key, _, value in (text.partition("=") for text in texts)}
 
 

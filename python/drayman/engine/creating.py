@@ -8,7 +8,7 @@ import time
 
 from msgspec.structs import replace
 
-from drayman.engine import checking, host_defaults, log_drivers, naming
+from drayman.engine import checking, host_defaults, log_drivers, naming, runtimes
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.merging import merge
@@ -49,6 +49,7 @@ class Creating:
         config = merge(config, image.config)
         host_config = replace(host_config, log_config=self._log_config(host_config))
         checking.check(config, host_config)
+        runtimes.find(self._context.config.runtimes, host_config.runtime)
         validation.validate_config(config)
         warnings = validation.validate(host_config, self._context.host)
         host_config = self._by_id(host_defaults.fill(host_config, self._context.host))
