@@ -24,8 +24,6 @@ FILES = {
     "pids-limit": "pids/pids.max",
 }
 
-pytestmark = pytest.mark.skipif(HOST.cgroup.mode == "v2", reason="looks at cgroup v1's files")
-
 
 class Running:
     """A container that runs, its limits as the kernel has them and as inspect tells."""

@@ -13,7 +13,7 @@ from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.merging import merge
 from drayman.engine.mounting import Mounting
-from drayman.errors import DraymanError, NotFound
+from drayman.errors import DraymanError, InvalidParameter, NotFound
 from drayman.model.container import (
     Container,
     ContainerConfig,
@@ -101,11 +101,15 @@ class Creating:
         modes = {
             field: getattr(host_config, field) for field in ("network_mode", "ipc_mode", "pid_mode")
         }
-        found = {
-            field: f"container:{self._context.containers.find(name).id}"
-            for field, mode in modes.items()
-            if (name := joined_container(mode)) is not None
-        }
+        try:
+            found = {
+                field: f"container:{self._context.containers.find(name).id}"
+                for field, mode in modes.items()
+                if (name := joined_container(mode)) is not None
+            }
+        except NotFound as error:
+            # By 404 clients would know that the image is missing, and pull it.
+            raise InvalidParameter(str(error)) from None
         return replace(host_config, **found)
 
     def _furnish(self, record: Container, fresh: list[MountPoint]) -> None:
