@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,8 +38,8 @@ def test_capabilities(engine_server: EngineServer) -> None:
 
 def test_privileged(engine_server: EngineServer) -> None:
     capabilities, _, seccomp = status(engine_server, "--privileged")
-    mine = next(line for line in open("/proc/self/status") if line.startswith("CapBnd"))
-    assert (capabilities, seccomp) == (int(mine.split()[1], 16), False)
+    mine = Path("/proc/self/status").read_text().partition("CapBnd:")[2].split()[0]
+    assert (capabilities, seccomp) == (int(mine, 16), False)
     told = run(engine_server, "--privileged", script="mount -t tmpfs x /tmp && ls /dev | wc -l")
     assert int(told[0]) >= len(os.listdir("/dev")) // 2
 
@@ -62,10 +63,11 @@ def test_seccomp(engine_server: EngineServer) -> None:
 
 
 def test_paths_of_the_system(engine_server: EngineServer) -> None:
-    script = "test -w /proc/sys/kernel/domainname && echo writable; cat /proc/keys | wc -c"
-    assert run(engine_server, script=script) == ["0"]
+    script = "cat /proc/keys | wc -c; echo x 2>&- >/proc/sys/kernel/domainname && echo writable"
+    told = run(engine_server, script=script)
+    assert (told[0], "writable" in told) == ("0", False)
     told = run(engine_server, "--security-opt=systempaths=unconfined", script=script)
-    assert told[0] == "writable"
+    assert told[-1] == "writable"
 
 
 def test_labels_mean_nothing_without_selinux(engine_server: EngineServer) -> None:
@@ -82,7 +84,7 @@ def test_a_root_that_cannot_be_written(engine_server: EngineServer) -> None:
 def test_users_and_their_groups(engine_server: EngineServer) -> None:
     script = "id -u; id -g; id -G"
     assert run(engine_server, "--user=5:6", "--group-add=7", script=script) == ["5", "6", "6 7"]
-    assert run(engine_server, "--group-add=7", script=script)[2].split()[-1] == "7"
+    assert run(engine_server, "--group-add=7", script=script)[2].split().count("7") == 1
 
 
 def test_settings_of_the_kernel(engine_server: EngineServer) -> None:
