@@ -2,7 +2,7 @@
 # Install the Debian packages that building and testing need; say which when we may not.
 #   build    a C compiler and static glibc for the shim, libseccomp for the extension
 #   engine   nftables' library, ps
-#   tests    a static busybox for images, runc as an oracle, the docker CLI, iproute2, bsdtar,
+#   tests    a static busybox for images, runc (an oracle, too) and crun, the docker CLI, iproute2, bsdtar,
 #            rsyslogd and journald as receivers of logs
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive

@@ -58,6 +58,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     log_opts: dict[str, str] = msgspec.field(default_factory=dict)
     # Where Prometheus may ask, as HOST:PORT; nowhere when empty.
     metrics_addr: str = ""
+    # OCI runtimes beside our own executor: names and programs.
+    runtimes: dict[str, str] = msgspec.field(default_factory=dict)
     # Where the shim binary is, with drayman-logger beside it; beside the package when empty.
     shim: str = ""
 
@@ -116,7 +118,7 @@ def _from_text(name: str, text: str) -> Any:
     match name:
         case "hosts":
             return text.split(",")
-        case "log_opts":
+        case "log_opts" | "runtimes":
             return pairs(text.split(","))
     return text
 
@@ -125,7 +127,7 @@ def pairs(texts: Sequence[str]) -> dict[str, str]:
     """``KEY=VALUE`` each. Raises InvalidParameter."""
     for text in texts:
         if "=" not in text:
-            raise InvalidParameter(f"log option {text!r} is not KEY=VALUE")
+            raise InvalidParameter(f"{text!r} is not KEY=VALUE")
     return {key: value for key, _, value in (text.partition("=") for text in texts)}
 
 

@@ -206,20 +206,12 @@ def test_new_limits_v2() -> None:
         ({"pids": {"limit": -1}}, "pids.max", "max"),
         ({"cpu": {"shares": 2}}, "cpu.weight", "1"),
         ({"cpu": {"shares": 262_144}}, "cpu.weight", "10000"),
-        ({"blockIO": {"weight": 1000}}, "io.weight", "10000"),
+        ({"blockIO": {"weight": 1000}}, "io.weight", "default 10000"),
+        ({"blockIO": {"weight": 1000}}, "io.bfq.weight", "1000"),
     ],
 )
 def test_edges_of_limits_v2(part: dict[str, Any], file: str, value: str) -> None:
     assert (file, value) in [(f, v) for _, f, v in limits.settings(Layout(mode="v2"), part)]
-
-
-def test_writing_limits(tmp_path: Path) -> None:
-    layout = tree_v2(tmp_path)
-    fill(tmp_path / "c", pids__max="max")
-    limits.update(layout, "/c", {"pids": {"limit": 5}})
-    assert (tmp_path / "c/pids.max").read_text().startswith("5")
-    with pytest.raises(System, match=r"failed to write 5 to memory\.max"):
-        limits.update(layout, "/c", {"memory": {"limit": 5}})
 
 
 def test_usage_v1(tmp_path: Path) -> None:

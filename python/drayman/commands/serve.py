@@ -16,6 +16,7 @@ from drayman.api.listeners import Listener, listen
 from drayman.config import DEFAULT_FILE, DEFAULT_HOST, LOG_LEVELS, Config, load, pairs
 from drayman.engine import log_drivers
 from drayman.engine.engine import Engine
+from drayman.engine.runtimes import check as check_runtimes
 from drayman.errors import System
 from drayman.model.container import LogConfig
 from drayman.server import serve as serve_api
@@ -86,6 +87,14 @@ NICENESS = -10
     metavar="HOST:PORT",
     help="Where to answer Prometheus, without asking who it is. Default: nowhere.",
 )
+@click.option(
+    "--add-runtime",
+    "runtimes",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="An OCI runtime that containers may ask for, such as runc or crun. May be given several"
+    " times. Default: the engine's own for all.",
+)
 @click.option("--subnet", metavar="CIDR", help="Its range. Default: one that is free.")
 @click.option(
     "--unpack-entries",
@@ -109,7 +118,11 @@ NICENESS = -10
     f" Default: {DEFAULTS.unpack_ratio_from_mib}",
 )
 def serve(
-    file: Path | None, hosts: tuple[str, ...], log_opts: tuple[str, ...], **settings: Any
+    file: Path | None,
+    hosts: tuple[str, ...],
+    log_opts: tuple[str, ...],
+    runtimes: tuple[str, ...],
+    **settings: Any,
 ) -> None:
     """Run the engine until SIGTERM or Ctrl-C.
 
@@ -123,8 +136,9 @@ def serve(
       drayman serve -H unix:///run/docker.sock --root /srv/drayman
       drayman serve -H tcp://127.0.0.1:2375 --log-level debug
     """
-    settings |= {"hosts": list(hosts), "log_opts": pairs(log_opts)}
+    settings |= {"hosts": list(hosts), "log_opts": pairs(log_opts), "runtimes": pairs(runtimes)}
     config = load(file, **settings)
+    check_runtimes(config.runtimes)
     log_drivers.check(LogConfig(type=config.log_driver, config=config.log_opts))
     if os.geteuid() != 0:
         raise System("containers need root: run it again with sudo")

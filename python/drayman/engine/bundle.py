@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from drayman.engine import runtimes
 from drayman.engine.context import Context
 from drayman.engine.detach_keys import DEFAULT
 from drayman.engine.log_settings import log_settings
@@ -34,6 +35,7 @@ def shim_settings(context: Context, record: Container, seccomp: Path | None) -> 
     """The document that the shim reads."""
     paths = context.paths.container(record.id)
     config, host_config = record.config, record.host_config
+    program = runtimes.find(context.config.runtimes, host_config.runtime)
     return {
         "version": SHIM_VERSION,
         "id": record.id,
@@ -48,6 +50,7 @@ def shim_settings(context: Context, record: Container, seccomp: Path | None) -> 
             "work": str(paths.work),
             "read_only": host_config.readonly_rootfs,
         },
+        "runtime": str(program) if program else None,
         "seccomp": str(seccomp) if seccomp else None,
         "stdio": {
             "tty": config.tty,

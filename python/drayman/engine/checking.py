@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from drayman.engine import log_drivers
-from drayman.engine.host_defaults import RUNTIME
 from drayman.errors import InvalidParameter
 from drayman.model.container import ContainerConfig, HealthConfig, HostConfig, RestartPolicy
 from drayman.network import ports
@@ -51,8 +50,6 @@ def check_policy(policy: RestartPolicy) -> None:
 
 def _check_kinds(host_config: HostConfig) -> None:
     """Refuse what other hosts, or other engines, have."""
-    if host_config.runtime not in ("", RUNTIME):
-        raise InvalidParameter(f"unknown or invalid runtime name: {host_config.runtime}")
     if host_config.isolation not in ("", "default"):
         raise InvalidParameter(
             f"invalid isolation: {host_config.isolation!r} - linux only supports 'default'"

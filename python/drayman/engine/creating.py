@@ -8,12 +8,12 @@ import time
 
 from msgspec.structs import replace
 
-from drayman.engine import checking, host_defaults, log_drivers, naming
+from drayman.engine import checking, host_defaults, log_drivers, naming, runtimes
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.merging import merge
 from drayman.engine.mounting import Mounting
-from drayman.errors import DraymanError, NotFound
+from drayman.errors import DraymanError, InvalidParameter, NotFound
 from drayman.model.container import (
     Container,
     ContainerConfig,
@@ -49,6 +49,7 @@ class Creating:
         config = merge(config, image.config)
         host_config = replace(host_config, log_config=self._log_config(host_config))
         checking.check(config, host_config)
+        runtimes.find(self._context.config.runtimes, host_config.runtime)
         validation.validate_config(config)
         warnings = validation.validate(host_config, self._context.host)
         host_config = self._by_id(host_defaults.fill(host_config, self._context.host))
@@ -100,11 +101,15 @@ class Creating:
         modes = {
             field: getattr(host_config, field) for field in ("network_mode", "ipc_mode", "pid_mode")
         }
-        found = {
-            field: f"container:{self._context.containers.find(name).id}"
-            for field, mode in modes.items()
-            if (name := joined_container(mode)) is not None
-        }
+        try:
+            found = {
+                field: f"container:{self._context.containers.find(name).id}"
+                for field, mode in modes.items()
+                if (name := joined_container(mode)) is not None
+            }
+        except NotFound as error:
+            # By 404 clients would know that the image is missing, and pull it.
+            raise InvalidParameter(str(error)) from None
         return replace(host_config, **found)
 
     def _furnish(self, record: Container, fresh: list[MountPoint]) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from drayman.engine import runtimes
 from drayman.model.container import HostConfig, PortMap
 from drayman.model.network import PortBinding
 from drayman.runtime import resources, spec
 from drayman.runtime.host import Host
-
-RUNTIME = "drayman"
 
 
 def fill(asked: HostConfig, host: Host) -> HostConfig:
@@ -18,7 +17,7 @@ def fill(asked: HostConfig, host: Host) -> HostConfig:
         resources.defaults(asked, host),
         network_mode="bridge" if asked.network_mode in ("", "default") else asked.network_mode,
         restart_policy=replace(asked.restart_policy, name=asked.restart_policy.name or "no"),
-        runtime=asked.runtime or RUNTIME,
+        runtime=asked.runtime or runtimes.EMBEDDED,
         masked_paths=asked.masked_paths if asked.privileged else spec.masked_paths(asked, host),
         readonly_paths=asked.readonly_paths if asked.privileged else spec.readonly_paths(asked),
         port_bindings=_port_bindings(asked),

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from drayman.engine.context import Context
 from drayman.engine.networks import Attached
-from drayman.errors import Conflict, NotFound
+from drayman.errors import Conflict, InvalidParameter, NotFound
 from drayman.model.container import Container
 from drayman.runtime.namespaces import joined_container
 from drayman.runtime.plan import ContainerPlan, Joined
@@ -64,7 +64,15 @@ class Planning:
 
     def _shared_memory(self, ipc_mode: str) -> str:
         name = joined_container(ipc_mode)
-        return f"/proc/{self.pid_of(name)}/root/dev/shm" if name is not None else ""
+        if name is None:
+            return ""
+        pid = self.pid_of(name)
+        if self._context.containers.find(name).record.host_config.ipc_mode in ("none", "private"):
+            raise InvalidParameter(
+                f"container {name}: non-shareable IPC"
+                " (hint: use IpcMode:shareable for the donor container)"
+            )
+        return f"/proc/{pid}/root/dev/shm"
 
     def pid_of(self, name: str) -> int:
         """The main process of a running container that another one wants to join."""

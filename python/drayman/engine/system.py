@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drayman import __version__
-from drayman.engine import log_drivers
+from drayman.engine import log_drivers, runtimes
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.spans import rfc3339
@@ -86,8 +86,8 @@ class System:
             "Labels": [],
             "ExperimentalBuild": False,
             "ServerVersion": __version__,
-            "Runtimes": {"drayman": {"path": str(context.config.shim_path)}},
-            "DefaultRuntime": "drayman",
+            "Runtimes": runtimes.listed(context.config.runtimes, context.config.shim_path),
+            "DefaultRuntime": runtimes.EMBEDDED,
             "Swarm": {"NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive"}
             | {"ControlAvailable": False, "Error": "", "RemoteManagers": None},
             "LiveRestoreEnabled": True,

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from drayman.engine.blocking import blocking
 from drayman.engine.checking import check_policy
 from drayman.engine.context import Context
+from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import follow
-from drayman.errors import Conflict, DraymanError
+from drayman.errors import Conflict, InvalidParameter
 from drayman.model.container import HostConfig
 from drayman.runtime import limits, resources, validation
 
@@ -42,24 +43,33 @@ class Updating:
         async with entry.lock:
             self._context.present(entry, name)
             follow(entry.record, "update")
-            before = entry.record
-            changed = replace(before, host_config=merged(before.id, before.host_config, changes))
-            entry.record = changed
             try:
-                if before.state.status in ("running", "paused"):
-                    await blocking(
-                        limits.update,
-                        self._context.host.cgroup,
-                        self._context.cgroup_path(before),
-                        resources.compose(changed.host_config, self._context.host),
-                    )
-                await self._context.save(changed)
-            except DraymanError:
-                entry.record = before
-                raise
+                await self._apply(entry, changes)
             finally:
-                self._context.announce.container(before, "update")
+                # Docker tells of it even where the kernel refuses.
+                self._context.announce.container(entry.record, "update")
         return warnings or None
+
+    async def _apply(self, entry: Entry, changes: HostConfig) -> None:
+        """Hold what runs to it, then remember it: both, or neither."""
+        before = entry.record
+        changed = replace(before, host_config=merged(before.id, before.host_config, changes))
+        layout, host = self._context.host.cgroup, self._context.host
+        held: list[limits.Written] = []
+        if before.state.status in ("running", "paused"):
+            cgroup = self._context.cgroup_path(before)
+            composed = [resources.compose(one.host_config, host) for one in (before, changed)]
+            try:
+                held = await blocking(limits.update, layout, cgroup, *composed)
+            except InvalidParameter as error:
+                raise InvalidParameter(f"Cannot update container {before.id}: {error}") from None
+        entry.record = changed
+        try:
+            await self._context.save(changed)
+        except BaseException:
+            entry.record = before
+            await blocking(limits.put_back, held)
+            raise
 
 
 def merged(container_id: str, before: HostConfig, changes: HostConfig) -> HostConfig:

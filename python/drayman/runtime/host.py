@@ -55,6 +55,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: tuple[str, ...] = KNOWN
     # The highest ulimits that the engine may set, by name; empty where it may set any.
     hard_limits: dict[str, int] = {}
+    # The lowest OOM score that it may give.
+    lowest_oom_score: int = -1000
     # What programs may open, soft and hard, where the engine itself may open more.
     open_files: tuple[int, int] | None = None
     seccomp: bool = True
@@ -89,6 +91,9 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
             memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             capabilities=capabilities,
             hard_limits={} if "CAP_SYS_RESOURCE" in capabilities else hard_limits(),
+            lowest_oom_score=-1000
+            if "CAP_SYS_RESOURCE" in capabilities
+            else int(_read("/proc/self/oom_score_adj") or 0),
             open_files=open_files(),
             seccomp="Seccomp" in status,
             apparmor=_read("/sys/module/apparmor/parameters/enabled").startswith("Y"),

@@ -1,4 +1,4 @@
-"""Limits of a running container, changed while it runs.
+"""Limits of a running container, changed while it runs: all of a change, or nothing of it.
 
 The executor applies them at a start; this writes the same files later, from the same OCI
 ``linux.resources``.
@@ -6,45 +6,119 @@ The executor applies them at a start; this writes the same files later, from the
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from drayman.errors import System
+from drayman.errors import InvalidParameter, System
 from drayman.runtime.cgroups import Layout
 
 # (controller, file, value)
 Setting = tuple[str, str, str]
+# A file of the kernel's, and what is to stand in it.
+Written = tuple[Path, str]
 
 _DEFAULT_PERIOD_US = 100_000
+# What clients call that which stands in a file.
+_FIELDS = {
+    "memory.limit_in_bytes": "Memory",
+    "memory.max": "Memory",
+    "memory.memsw.limit_in_bytes": "MemorySwap",
+    "memory.swap.max": "MemorySwap",
+    "memory.soft_limit_in_bytes": "MemoryReservation",
+    "memory.low": "MemoryReservation",
+    "cpu.shares": "CpuShares",
+    "cpu.weight": "CpuShares",
+    "cpu.cfs_period_us": "CpuPeriod",
+    "cpu.cfs_quota_us": "CpuQuota",
+    "cpu.max": "CpuQuota",
+    "cpu.rt_period_us": "CpuRealtimePeriod",
+    "cpu.rt_runtime_us": "CpuRealtimeRuntime",
+    "cpuset.cpus": "CpusetCpus",
+    "cpuset.mems": "CpusetMems",
+    "blkio.weight": "BlkioWeight",
+    "blkio.bfq.weight": "BlkioWeight",
+    "io.weight": "BlkioWeight",
+    "io.bfq.weight": "BlkioWeight",
+    "pids.max": "PidsLimit",
+}
+# Each is there where the kernel has that scheduler.
+_OF_SCHEDULERS = ("blkio.weight", "blkio.bfq.weight", "io.weight", "io.bfq.weight")
 
 
-def update(layout: Layout, cgroup: str, resources: dict[str, Any]) -> None:
-    """Hold a running container to new limits; parts that are absent stay as they are.
+def update(
+    layout: Layout, cgroup: str, before: dict[str, Any], after: dict[str, Any]
+) -> list[Written]:
+    """Hold a running container to what differs between two ``linux.resources``.
 
-    Raises System naming the file that refused; what was written before it stays.
+    Returns what stood there, for `put_back`. Raises InvalidParameter with the field and the
+    kernel's reason when a value is refused, System when the cgroup is not there; nothing is
+    changed then.
     """
-    for controller, name, value in settings(layout, resources):
+    known = set(settings(layout, before))
+    wanted: list[Written] = []
+    for controller, name, value in settings(layout, after):
         directory = layout.directory(controller, cgroup)
-        if directory is None:
+        if directory is None or (controller, name, value) in known:
             continue
-        try:
-            _write(str(directory / name), value)
-        except OSError as error:
-            if _grows_later(layout, name, error):
-                _memory_swap_first(layout, cgroup, resources["memory"])
-                continue
-            raise System(f"failed to write {value} to {name}: {error.strerror}") from error
+        path = directory / name
+        if name not in _OF_SCHEDULERS or path.exists():
+            wanted.append((path, value))
+    held: list[Written] = []
+    try:
+        _write_all(wanted, held)
+    except OSError as error:
+        put_back(held)
+        path, reason = Path(str(error.filename)), str(error.strerror).lower()
+        if error.errno == errno.ENOENT:
+            raise System(f"{path}: {reason}") from error
+        raise InvalidParameter(
+            f"{_FIELDS.get(path.name, path.name)}: failed to write {dict(wanted)[path]} to"
+            f" {path.name}: {reason}"
+        ) from error
+    return held
+
+
+def put_back(held: Sequence[Written]) -> None:
+    """Write what stood there before an update; a cgroup that is gone meanwhile needs nothing."""
+    with contextlib.suppress(OSError):
+        _write_all([*reversed(held)], [])
+
+
+def _write_all(wanted: Sequence[Written], held: list[Written]) -> None:
+    """Write each, adding to ``held`` what stood there.
+
+    Some values bound one another: v1's memory is never above memory and swap together, a quota
+    over its period never above the parent's. What is refused as invalid waits for the others.
+    """
+    while wanted:
+        refused: list[Written] = []
+        reason: OSError | None = None
+        for path, value in wanted:
+            try:
+                before = _read(path)
+                _write(path, value)
+                held.append((path, before))
+            except OSError as error:
+                error.filename = str(path)
+                if error.errno != errno.EINVAL:
+                    raise
+                refused.append((path, value))
+                reason = reason or error
+        if reason is not None and len(refused) == len(wanted):
+            raise reason
+        wanted = refused
 
 
 def settings(layout: Layout, resources: dict[str, Any]) -> Iterator[Setting]:
     """What to write where."""
     parts = (_v2 if layout.mode == "v2" else _v1)(resources)
     yield from parts
-    limit = resources.get("pids", {}).get("limit")
-    if limit is not None:
-        yield "pids", "pids.max", str(limit) if limit > 0 else "max"
+    limit = resources.get("pids", {}).get("limit", 0)
+    yield "pids", "pids.max", str(limit) if limit > 0 else "max"
 
 
 def _v1(resources: dict[str, Any]) -> Iterator[Setting]:
@@ -57,6 +131,8 @@ def _v1(resources: dict[str, Any]) -> Iterator[Setting]:
         ("cpu", cpu, "shares", "cpu.shares"),
         ("cpu", cpu, "period", "cpu.cfs_period_us"),
         ("cpu", cpu, "quota", "cpu.cfs_quota_us"),
+        ("cpu", cpu, "realtimePeriod", "cpu.rt_period_us"),
+        ("cpu", cpu, "realtimeRuntime", "cpu.rt_runtime_us"),
         ("cpuset", cpu, "cpus", "cpuset.cpus"),
         ("cpuset", cpu, "mems", "cpuset.mems"),
     ):
@@ -64,6 +140,7 @@ def _v1(resources: dict[str, Any]) -> Iterator[Setting]:
             yield controller, name, str(part[key])
     block = resources.get("blockIO", {})
     if "weight" in block:
+        yield "blkio", "blkio.weight", str(block["weight"])
         yield "blkio", "blkio.bfq.weight", str(block["weight"])
     for key, name in (
         ("throttleReadBpsDevice", "blkio.throttle.read_bps_device"),
@@ -97,7 +174,8 @@ def _v2(resources: dict[str, Any]) -> Iterator[Setting]:
     block = resources.get("blockIO", {})
     if "weight" in block:
         # io.weight goes from 1 to 10000, Docker's weight from 10 to 1000.
-        yield "io", "io.weight", str(1 + (block["weight"] - 10) * 9999 // 990)
+        yield "io", "io.weight", f"default {1 + (block['weight'] - 10) * 9999 // 990}"
+        yield "io", "io.bfq.weight", str(block["weight"])
     for key, word in (
         ("throttleReadBpsDevice", "rbps"),
         ("throttleWriteBpsDevice", "wbps"),
@@ -117,25 +195,15 @@ def _bytes(value: int) -> str:
     return "max" if value < 0 else str(value)
 
 
-def _grows_later(layout: Layout, name: str, error: OSError) -> bool:
-    """On v1 memory cannot be above memory and swap together, which is written after it."""
-    return layout.mode != "v2" and name == "memory.limit_in_bytes" and error.errno == errno.EINVAL
+def _read(path: Path) -> str:
+    """What stands in a file, in the form that can be written to it."""
+    # Weights of devices follow the one of all others.
+    lines = path.read_text("ascii").splitlines()
+    # An empty list of processors is written as an empty line.
+    return lines[0] if lines and lines[0] else "\n"
 
 
-def _memory_swap_first(layout: Layout, cgroup: str, memory: dict[str, Any]) -> None:
-    directory = layout.directory("memory", cgroup)
-    try:
-        for key, name in (
-            ("swap", "memory.memsw.limit_in_bytes"),
-            ("limit", "memory.limit_in_bytes"),
-        ):
-            if key in memory:
-                _write(f"{directory}/{name}", str(memory[key]))
-    except OSError as error:
-        raise System(f"failed to write memory limits: {error.strerror}") from error
-
-
-def _write(path: str, value: str) -> None:
+def _write(path: Path, value: str) -> None:
     fd = os.open(path, os.O_WRONLY)
     try:
         os.write(fd, value.encode())

@@ -128,6 +128,7 @@ def _process(
     chosen = capabilities.choose(
         host_config.cap_add, host_config.cap_drop, host.capabilities, privileged=privileged
     )
+    options = security.parse(host_config.security_opt)
     process: dict[str, Any] = {
         "terminal": tty,
         "user": {
@@ -139,8 +140,10 @@ def _process(
         "env": list(env),
         "cwd": working_dir or "/",
         "capabilities": capabilities.sets(chosen, user.uid),
-        "noNewPrivileges": security.parse(host_config.security_opt).no_new_privileges,
+        "noNewPrivileges": options.no_new_privileges,
     }
+    if host.apparmor and options.apparmor:
+        process["apparmorProfile"] = options.apparmor
     rlimits = resources.rlimits(host_config.ulimits, host)
     if rlimits:
         process["rlimits"] = rlimits

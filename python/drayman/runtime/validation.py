@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from drayman.errors import InvalidParameter
 from drayman.model.container import ContainerConfig, HostConfig
-from drayman.runtime import capabilities, devices, resources, security, tmpfs
+from drayman.runtime import capabilities, devices, resources, security, sysctls, tmpfs
 from drayman.runtime.host import Host
 from drayman.runtime.namespaces import joined_container
 
@@ -39,6 +39,11 @@ def validate(host_config: HostConfig, host: Host, *, update: bool = False) -> li
         raise InvalidParameter(
             f"Invalid value {host_config.oom_score_adj}, range for oom score adj is [-1000, 1000]"
         )
+    if host_config.oom_score_adj < host.lowest_oom_score:
+        warnings.append(
+            "The engine lacks CAP_SYS_RESOURCE and may not lower the OOM score below"
+            f" {host.lowest_oom_score}. Limited to that."
+        )
     if host_config.network_mode == "host" and host_config.port_bindings:
         warnings.append("Published ports are discarded when using host network mode")
     for destination, words in (host_config.tmpfs or {}).items():
@@ -47,6 +52,7 @@ def validate(host_config: HostConfig, host: Host, *, update: bool = False) -> li
     capabilities.choose(host_config.cap_add, host_config.cap_drop, host.capabilities)
     security.parse(host_config.security_opt)
     devices.cgroup_rules(host_config.device_cgroup_rules)
+    sysctls.check(host_config)
     return warnings
 
 

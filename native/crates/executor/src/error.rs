@@ -71,7 +71,7 @@ pub struct StartError {
 
 impl StartError {
     /// Chooses the exit code from the text. That is Docker's own rule, so the codes agree where the texts do.
-    pub(crate) fn new(message: String) -> Self {
+    pub fn new(message: String) -> Self {
         let any = |words: &[&str]| words.iter().any(|word| message.contains(word));
         let exit_code = if any(&["executable file not found", "no such file or directory"]) {
             127

@@ -31,7 +31,7 @@ mod stdio;
 #[allow(unsafe_code)]
 mod sys;
 
-pub use cgroup::{CgroupLayout, CgroupMode};
+pub use cgroup::{Cgroup, CgroupLayout, CgroupMode};
 pub use container::{Container, Started};
 pub use error::{Error, StartError};
 pub use root::RootSource;

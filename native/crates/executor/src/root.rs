@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -47,6 +47,30 @@ impl RootSource {
                 Ok(tree)
             }
         }
+    }
+
+    /// Mounts it at `place`, for programs that take a path, in a mount namespace that becomes the caller's own: nobody
+    /// else sees it, and nothing is left of it when those who do have ended.
+    pub fn mount_at(&self, place: &Path) -> Result<(), Error> {
+        let tree = self.mount()?;
+        sys::leave_namespaces(libc::CLONE_NEWNS).map_err(Error::system("unshare the mounts"))?;
+        // What is mounted on the host later is seen still, but nothing of ours there.
+        let slave = MountAttributes {
+            propagation: libc::MS_SLAVE,
+            ..Default::default()
+        };
+        sys::open(b"/", libc::O_PATH | libc::O_DIRECTORY)
+            .and_then(|root| sys::set_attributes(root.as_fd(), &slave, true))
+            .map_err(Error::system("detach the mounts from the host's"))?;
+        sys::open(
+            place.as_os_str().as_bytes(),
+            libc::O_PATH | libc::O_DIRECTORY,
+        )
+        .and_then(|target| sys::attach(&tree, target.as_fd()))
+        .map_err(Error::system(format!(
+            "mount the root at {}",
+            place.display()
+        )))
     }
 
     /// Whether the container may not write to it, once it runs.

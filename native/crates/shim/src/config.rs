@@ -13,6 +13,7 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, Deserialize)]
 pub struct Config {
     pub version: u32,
+    pub id: String,
     pub bundle: PathBuf,
     pub socket: PathBuf,
     pub exit_file: PathBuf,
@@ -20,6 +21,8 @@ pub struct Config {
     /// The program `drayman-logger`.
     pub logger: PathBuf,
     pub root: RootSource,
+    /// A program that takes the OCI command line; our own executor where there is none.
+    pub runtime: Option<PathBuf>,
     /// A compiled filter, as `_native.seccomp_compile` makes it.
     pub seccomp: Option<PathBuf>,
     pub stdio: Stdio,

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use drayman_executor::{Container, StartError};
+use drayman_executor::StartError;
 
 use crate::delivery::Said;
 use crate::durable;
@@ -102,7 +102,7 @@ impl Shim {
         let record = ExitRecord {
             exit_code: exit.code,
             signal: exit.signal,
-            oom: self.container.as_ref().is_some_and(Container::oom_killed),
+            oom: self.container.as_ref().is_some_and(|one| one.oom_killed()),
             started_at_ns: self.started_at_ns,
             finished_at_ns,
         };

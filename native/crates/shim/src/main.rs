@@ -3,9 +3,11 @@
 //! It holds the container's pipes or terminal, writes its log, serves attached clients, runs execs,
 //! reaps, and records how it all ended. Daemons speak to it over a socket (`messages.json`).
 
+mod adoption;
 mod client;
 mod compressor;
 mod config;
+mod console;
 mod control;
 mod daemons;
 mod delivery;
@@ -18,12 +20,14 @@ mod kernel;
 mod logging;
 mod loss;
 mod messages;
+mod oci;
 mod open_files;
 mod output;
 mod pipes;
 mod poll;
 mod process;
 mod requests;
+mod runtime;
 mod session;
 mod shim;
 mod stdin;

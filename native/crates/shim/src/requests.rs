@@ -3,22 +3,22 @@
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use drayman_executor::spec::{Process as Plan, Spec};
-use drayman_executor::{Container, StartError, Started, StdioPlan};
+use drayman_executor::spec::Process as Plan;
+use drayman_executor::{StartError, Started, StdioPlan};
 use drayman_stdio::{now_ns, LogFile, LogReader, Selection};
 use rustix::termios::{tcsetwinsize, Winsize};
 
-use crate::config::{Config, VERSION};
+use crate::config::VERSION;
 use crate::followers::Follower;
 use crate::form::Form;
 use crate::messages::{
     reply, Answer, Ask, Attachment, Exec, Follow, Orphans, Refusal, Request, State, Until,
     MESSAGE_BYTES_MAX,
 };
-use crate::open_files::OpenFiles;
 use crate::pipes::{Ours, Pipes};
 use crate::poll::Token;
 use crate::process::Process;
+use crate::runtime::prepare;
 use crate::session::{Manner, Session};
 use crate::shim::{Shim, INIT};
 use crate::waits::tell;
@@ -308,19 +308,6 @@ impl Shim {
     }
 }
 
-/// Make what the container needs before its first process.
-fn prepare(config: &Config, open_files: OpenFiles) -> Result<Container, String> {
-    let read = |path: &std::path::Path| {
-        std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    let spec = Spec::parse(&read(&config.bundle.join("config.json"))?);
-    let mut spec = spec.map_err(|error| error.to_string())?;
-    open_files.limit(&mut spec.process);
-    let filter = config.seccomp.as_deref().map(read).transpose()?;
-    Container::prepare(spec, &config.root, &config.cgroup, filter)
-        .map_err(|error| error.to_string())
-}
-
 fn read_plan(exec: &Exec) -> Result<Plan, Refusal> {
     let refuse = |error: &dyn std::fmt::Display| {
         Refusal::invalid(format!("{}: {error}", exec.process.display()))
@@ -368,7 +355,7 @@ fn refuse_signal(error: std::io::Error) -> Refusal {
     }
 }
 
-fn winsize((rows, columns): (u16, u16)) -> Winsize {
+pub fn winsize((rows, columns): (u16, u16)) -> Winsize {
     Winsize {
         ws_row: rows,
         ws_col: columns,

@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use drayman_executor::Container;
 use drayman_stdio::{now_ns, Stream};
 use rustix::event::epoll::EventFlags;
 
@@ -21,6 +20,7 @@ use crate::messages::{Event, State};
 use crate::open_files::OpenFiles;
 use crate::poll::{Poller, Token};
 use crate::process::Exit;
+use crate::runtime::Runtime;
 use crate::session::{Manner, Session, Shared, READ_BYTES};
 use crate::waits::Waits;
 
@@ -55,7 +55,7 @@ pub struct Shim {
     pub execs: Execs,
     pub waits: Waits,
     pub followers: Followers,
-    pub container: Option<Container>,
+    pub container: Option<Box<dyn Runtime>>,
     pub started_at_ns: i64,
     pub open_files: OpenFiles,
     pub log: Journal,

@@ -52,9 +52,9 @@ pub(crate) struct Hierarchy {
 
 /// The container's place in every tree of the host that counts.
 #[derive(Debug)]
-pub(crate) struct Cgroup {
-    pub hierarchies: Vec<Hierarchy>,
-    pub mode: CgroupMode,
+pub struct Cgroup {
+    pub(crate) hierarchies: Vec<Hierarchy>,
+    pub(crate) mode: CgroupMode,
     /// v1: the `tasks` file of each hierarchy. Joining through `cgroup.procs` takes a lock that waits for every
     /// processor (12 ms); `tasks` does not, and a process of one thread is the same through either.
     tasks: Vec<OwnedFd>,
@@ -65,19 +65,24 @@ pub(crate) struct Cgroup {
 }
 
 impl Cgroup {
+    /// The cgroup at `path`, which somebody else makes.
+    pub fn find(layout: &CgroupLayout, path: &str) -> Result<Self, Error> {
+        Ok(Self {
+            hierarchies: layout.hierarchies(path)?,
+            mode: layout.mode,
+            tasks: Vec::new(),
+            birthplace: None,
+            unified: layout.unified.clone(),
+        })
+    }
+
     /// Makes the cgroup at `path` in every tree, and sets its limits. What was made is removed again on failure.
     pub(crate) fn create(
         layout: &CgroupLayout,
         path: &str,
         resources: &Resources,
     ) -> Result<Self, Error> {
-        let mut cgroup = Self {
-            hierarchies: layout.hierarchies(path)?,
-            mode: layout.mode,
-            tasks: Vec::new(),
-            birthplace: None,
-            unified: layout.unified.clone(),
-        };
+        let mut cgroup = Self::find(layout, path)?;
         if let Err(error) = cgroup.fill(layout, path, resources) {
             // The first failure is the one worth telling.
             let _ = cgroup.remove();
@@ -154,7 +159,7 @@ impl Cgroup {
     }
 
     /// Whether the kernel killed a process here for lack of memory.
-    pub(crate) fn oom_killed(&self) -> bool {
+    pub fn oom_killed(&self) -> bool {
         let file = match self.mode {
             CgroupMode::V2 => self
                 .hierarchies

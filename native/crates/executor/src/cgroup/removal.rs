@@ -17,7 +17,7 @@ const KILL_PASSES: u32 = 10;
 
 impl Cgroup {
     /// Signals every process in the cgroup and below it.
-    pub(crate) fn signal_all(&self, signal: i32) -> Result<(), Error> {
+    pub fn signal_all(&self, signal: i32) -> Result<(), Error> {
         let Some(hierarchy) = self.hierarchies.first() else {
             return Ok(());
         };
@@ -42,7 +42,7 @@ impl Cgroup {
     }
 
     /// Removes the directories, with those that the container made inside them and the processes left there.
-    pub(crate) fn remove(&self) -> Result<(), Error> {
+    pub fn remove(&self) -> Result<(), Error> {
         let mut attempts = 0;
         loop {
             let busy = self.hierarchies.iter().find_map(|hierarchy| {

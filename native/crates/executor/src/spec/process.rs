@@ -1,11 +1,11 @@
 //! The `process` object: what runs, as whom, with which rights. An exec's plan is this object alone.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
 /// A process to be made.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Process {
     pub terminal: bool,
@@ -14,26 +14,31 @@ pub struct Process {
     /// `NAME=value` each.
     pub env: Vec<String>,
     pub cwd: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<Capabilities>,
     pub rlimits: Vec<Rlimit>,
     pub no_new_privileges: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub oom_score_adj: Option<i32>,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub apparmor_profile: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub selinux_label: String,
 }
 
 /// Numbers only: names were resolved in the container's own files before.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct User {
     pub uid: u32,
     pub gid: u32,
     pub additional_gids: Vec<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub umask: Option<u32>,
 }
 
 /// The five sets, by names such as `CAP_CHOWN`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Capabilities {
     pub bounding: Vec<String>,
@@ -44,7 +49,7 @@ pub struct Capabilities {
 }
 
 /// One resource limit, by names such as `RLIMIT_NOFILE`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Rlimit {
     #[serde(rename = "type")]
