@@ -13,6 +13,8 @@ use crate::spec::{IdMapping, Process, Spec};
 use crate::stdio::Stdio;
 use crate::{protect, settings, sys, CgroupLayout, Error, RootSource, StartError, StdioPlan};
 
+mod inside;
+
 const START_FAILED: &str =
     "failed to create task for container: unable to start container process: ";
 const EXEC_FAILED: &str =

@@ -3,6 +3,7 @@
 //! It holds the container's pipes or terminal, writes its log, serves attached clients, runs execs,
 //! reaps, and records how it all ended. Daemons speak to it over a socket (`messages.json`).
 
+mod checks;
 mod client;
 mod compressor;
 mod config;
@@ -13,6 +14,7 @@ mod durable;
 mod execs;
 mod followers;
 mod form;
+mod health;
 mod journal;
 mod kernel;
 mod logging;

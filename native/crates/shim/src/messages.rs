@@ -9,6 +9,8 @@ use base64::Engine;
 use drayman_stdio::Slow;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::health::record::{Outcome, Status};
+
 /// One datagram is one message; a larger one is refused.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
@@ -56,6 +58,9 @@ pub enum Ask {
     Adopt {
         until: Until,
     },
+    /// Probe the container's health no more, for it is about to be frozen.
+    Suspend {},
+    Resume {},
 }
 
 /// What a client attaches to, and what it brings.
@@ -313,6 +318,17 @@ pub enum Event {
     },
     Detached {
         exec: Option<String>,
+    },
+    /// A probe of the container's health that runs a command begins.
+    Probe {},
+    Health {
+        status: Status,
+        failing_streak: u32,
+        /// A result changed the status.
+        changed: bool,
+        result: Option<Outcome>,
+        /// How a probe's command ended.
+        process_code: Option<i32>,
     },
 }
 

@@ -92,6 +92,8 @@ fn requests_are_read() {
             chunked: true,
             head: b"HTTP/1.1 200 OK\r\n\r\n".to_vec(),
         }),
+        Ask::Suspend {},
+        Ask::Resume {},
     ];
     let golden = golden("requests");
     assert_eq!(golden.len(), expected.len());
@@ -172,6 +174,26 @@ fn events_are_written() {
         Event::Detached { exec: None },
         Event::Detached {
             exec: Some("e1".into()),
+        },
+        Event::Probe {},
+        Event::Health {
+            status: Status::Unhealthy,
+            failing_streak: 3,
+            changed: true,
+            result: Some(Outcome {
+                started_at_ns: 1_700_000_000_000_000_001,
+                ended_at_ns: 1_700_000_000_000_000_002,
+                exit_code: -1,
+                output: "no".into(),
+            }),
+            process_code: Some(137),
+        },
+        Event::Health {
+            status: Status::Starting,
+            failing_streak: 0,
+            changed: false,
+            result: None,
+            process_code: None,
         },
     ];
     let written: Vec<Value> = events
