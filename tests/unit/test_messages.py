@@ -79,6 +79,8 @@ def test_requests() -> None:
             chunked=True,
             head=b"HTTP/1.1 200 OK\r\n\r\n",
         ),
+        messages.Suspend(),
+        messages.Resume(),
     ]
     for number, request in enumerate(requests, 1):
         request.id = number

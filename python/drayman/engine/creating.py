@@ -23,7 +23,7 @@ from drayman.model.container import (
 )
 from drayman.model.image import Image
 from drayman.model.mount import MountPoint
-from drayman.runtime import validation
+from drayman.runtime import probes, validation
 from drayman.runtime.namespaces import joined_container
 from drayman.storage import files, platforms, temporary
 
@@ -50,7 +50,7 @@ class Creating:
         host_config = replace(host_config, log_config=self._log_config(host_config))
         checking.check(config, host_config)
         validation.validate_config(config)
-        warnings = validation.validate(host_config, self._context.host)
+        warnings = validation.validate(host_config, self._context.host) + probes.warnings(config)
         host_config = self._by_id(host_defaults.fill(host_config, self._context.host))
         container_id = naming.new_id()
         name = self._reserve(name, container_id)

@@ -65,7 +65,8 @@ class Inspecting:
             "Created": rfc3339(record.created_at_ns),
             "Path": argv[0] if argv else "",
             "Args": argv[1:],
-            "State": state_document(record),
+            "State": state_document(record)
+            | ({"Health": entry.health.document()} if entry.health else {}),
             "Image": record.image_id,
             "ResolvConfPath": str(paths.resolv_conf),
             "HostnamePath": str(paths.hostname),

@@ -16,6 +16,7 @@ from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
 from drayman.engine.exit_record import read
+from drayman.engine.health import UNHEALTHY, Health
 from drayman.engine.removing import Removing
 from drayman.engine.starting import Starting
 from drayman.engine.supervision import Supervision
@@ -94,6 +95,7 @@ class Recovery:
             # It is about to leave: what it recorded is read once it has.
             await _closed(shim)
             return
+        entry.health = await blocking(Health.read, paths.health)
         self._supervision.watch(entry, shim)
         # A start whose record was not written any more: the socket is as old as the run.
         socket_time_ns = paths.socket.stat().st_mtime_ns
@@ -105,8 +107,14 @@ class Recovery:
             error="",
             **started,
         )
+        await self._adopt_health(entry, shim)
         await entry.waits.adopt(shim, status.orphans)
         await blocking(self._adopt_execs, entry, status.execs)
+
+    async def _adopt_health(self, entry: Entry, shim: Shim) -> None:
+        """How checks went; an engine may have died between them and the freezer."""
+        if entry.health is not None:
+            await (shim.suspend() if entry.state.status == "paused" else shim.resume())
 
     def _status_of_living(self, entry: Entry) -> str:
         cgroup = self._context.cgroup_path(entry.record)
@@ -131,6 +139,9 @@ class Recovery:
         if entry.shim is not None:
             return
         context = self._context
+        entry.health = await blocking(Health.read, context.paths.container(entry.id).health)
+        if entry.health is not None:
+            entry.health.status = UNHEALTHY
         recorded = await blocking(read, context.paths.container(entry.id).exit_record)
         news = recorded is not None and recorded.finished_at_ns > entry.state.finished_at_ns
         if not entry.state.running and not news:

@@ -147,6 +147,14 @@ class Adopt(Request, tag="adopt"):
     until: str
 
 
+class Suspend(Request, tag="suspend"):
+    """Probe the container's health no more, for it is about to be frozen."""
+
+
+class Resume(Request, tag="resume"):
+    """Probe it again."""
+
+
 class Identity(msgspec.Struct, frozen=True):
     """The answer to `Hello`."""
 
@@ -220,5 +228,5 @@ def decode(message: bytes) -> Incoming:
 
 
 def event(message: bytes) -> dict[str, Any]:
-    """An event with all it says: exit, exec_exit or detached."""
+    """An event with all it says: exit, exec_exit, detached, probe or health."""
     return msgspec.json.decode(message, type=dict[str, Any])

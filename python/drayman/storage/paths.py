@@ -152,6 +152,11 @@ class ContainerPaths:
         return self.bundle / "shim.json"
 
     @property
+    def probe(self) -> Path:
+        """The OCI process that a health check runs."""
+        return self.bundle / "probe.json"
+
+    @property
     def rootfs(self) -> Path:
         """An empty directory, the root of the OCI bundle."""
         return self.bundle / "rootfs"
@@ -200,6 +205,11 @@ class ContainerPaths:
     def socket(self) -> Path:
         """Where the shim listens."""
         return self.run / "shim.sock"
+
+    @property
+    def health(self) -> Path:
+        """How health checks went, written by the shim."""
+        return self.run / "health.json"
 
     @property
     def execs(self) -> Path:
