@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,14 @@ def last(server: EngineServer, container: str) -> dict[str, Any]:
 def statuses(server: EngineServer, container: str) -> list[str]:
     """Events of health."""
     return [one for one in server.actions(container) if one.startswith("health_status")]
+
+
+@pytest.fixture(autouse=True)
+def alone(engine_server: EngineServer) -> Iterator[None]:
+    """Containers that are checked all the time crowd out the events of others."""
+    yield
+    for one in engine_server.api("GET", "/containers/json?all=1")[1]:
+        assert engine_server.api("DELETE", f"/containers/{one['Id']}?force=1")[0] == 204
 
 
 @pytest.mark.parametrize(
@@ -132,7 +141,7 @@ def test_hostile_answers(engine_server: EngineServer, answer: str, output: str) 
 
 def test_a_server_that_never_answers(engine_server: EngineServer) -> None:
     container = engine_server.running(
-        *("nc", "-lk", "-p", "80", "-e", "sleep", "100"),
+        *("nc", "-ll", "-p", "80", "-e", "sleep", "100"),
         Healthcheck=check("HTTP", "http://127.0.0.1/", Timeout=50 * MS),
     )
     until(
@@ -276,7 +285,7 @@ def test_pausing_suspends_checks(engine_server: EngineServer) -> None:
 def test_a_restart_begins_anew_and_a_stop_ends_it(engine_server: EngineServer) -> None:
     container = engine_server.running(
         *("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.01; done"),
-        Healthcheck=check("CMD", "true"),
+        Healthcheck=check("FILE", "/bin/sh"),
     )
     assert "Health" in engine_server.state(container)
     becomes(engine_server, container, "healthy")
@@ -292,8 +301,8 @@ def test_a_restart_begins_anew_and_a_stop_ends_it(engine_server: EngineServer) -
 
 def test_the_image_has_a_check(engine_server: EngineServer) -> None:
     layers = images.busybox_layers(1)
-    configuration = images.configuration(layers)
-    configuration["config"]["Healthcheck"] = check("CMD", "echo", "image")
+    config = {"Healthcheck": check("CMD", "echo", "image")}
+    configuration = images.configuration(layers, config)
     files = images.docker_archive_files(layers, ["checked:latest"], configuration)
     engine_server.docker("load", stdin=images.docker_archive(files))
     inherited = engine_server.running(Image="checked")
