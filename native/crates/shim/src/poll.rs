@@ -45,6 +45,10 @@ const NUMBER_BITS: u32 = 30;
 const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
 
 impl Token {
+    pub fn is_of_probe(self) -> bool {
+        matches!(self, Self::ProbeEnd | Self::ProbeIo)
+    }
+
     fn pack(self) -> u64 {
         let (kind, session, client) = match self {
             Self::Listener => (0, 0, 0),

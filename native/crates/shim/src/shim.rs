@@ -127,9 +127,10 @@ impl Shim {
             };
             let timeout = idle.into_iter().chain(due).min();
             self.core.poller.wait(timeout, &mut events)?;
-            if !events.is_empty() {
+            // A probe leaves no buffers behind: who is probed each second may rest all the same.
+            if events.iter().any(|(token, _)| !token.is_of_probe()) {
                 rested = false;
-            } else if timeout.is_some() && timeout == idle {
+            } else if events.is_empty() && timeout.is_some() && timeout == idle {
                 self.rest();
                 rested = true;
             }
