@@ -5,13 +5,18 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from drayman.engine.context import Context
+from drayman.engine.host_defaults import RUNTIME
 from drayman.engine.networks import Attached
 from drayman.errors import Conflict, NotFound
-from drayman.model.container import Container
+from drayman.model.container import Container, HostConfig
 from drayman.runtime.namespaces import joined_container
 from drayman.runtime.plan import ContainerPlan, Joined
 from drayman.runtime.process import environment, find_init
 from drayman.runtime.users import User, resolve
+
+
+def _is_ours(host_config: HostConfig) -> bool:
+    return host_config.runtime == RUNTIME
 
 
 class Planning:
@@ -42,7 +47,7 @@ class Planning:
             hostname_path=str(paths.hostname),
             resolv_conf_path=str(paths.resolv_conf),
             shm_path=self._shared_memory(host_config.ipc_mode),
-            init_path=find_init() if host_config.init else None,
+            init_path=find_init() if host_config.init and not _is_ours(host_config) else None,
         )
 
     def _with_parent(self, record: Container) -> Container:

@@ -24,6 +24,7 @@ mod join;
 mod mounts;
 mod namespaces;
 mod program;
+mod reaper;
 mod report;
 mod root;
 mod settings;

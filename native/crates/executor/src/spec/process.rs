@@ -20,6 +20,8 @@ pub struct Process {
     pub oom_score_adj: Option<i32>,
     pub apparmor_profile: String,
     pub selinux_label: String,
+    /// Not the specification's: the process is the child of one that passes signals on and reaps.
+    pub init: bool,
 }
 
 /// Numbers only: names were resolved in the container's own files before.
