@@ -249,7 +249,7 @@ def test_init() -> None:
     assert document["process"]["args"] == ["/sbin/docker-init", "--", "sh"]
     assert document["mounts"][-1]["source"] == "/usr/bin/tini"
     # Our own executor needs none of the host's.
-    document = composed(plan_changes={"init_path": None}, Init=True)
+    document = composed(plan_changes={"init_path": None}, init=True)
     assert (document["process"]["args"], document["process"]["init"]) == (["sh"], True)
 
 

@@ -1,43 +1,38 @@
-"""How a container's health checks went, as its shim tells it."""
+"""How a container's health checks go, as its shim tells it.
+
+The shim tells of changes, which lists and events show; results of single probes stay with it
+until somebody inspects the container.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from drayman.engine.announcing import Announcer
 from drayman.engine.spans import rfc3339
 from drayman.model.container import Container
-from drayman.runtime import probes
+from drayman.runtime import messages, probes
+from drayman.runtime.shim import Gone
+
+if TYPE_CHECKING:
+    from drayman.engine.entry import Entry
 
 STARTING = "starting"
 UNHEALTHY = "unhealthy"
 # For a container that is not checked.
 NONE = "none"
-# Results that are kept, Docker's number.
-RESULTS_MAX = 5
-
-
-class Result(msgspec.Struct, frozen=True):
-    """One probe; times in nanoseconds since 1970. Any exit code but 0 is a failure."""
-
-    started_at_ns: int
-    ended_at_ns: int
-    exit_code: int
-    output: str
 
 
 class Told(msgspec.Struct, frozen=True):
-    """The shim's word on a probe, or on checks as a whole when there is no result."""
+    """The shim's word on a change, or on the end of a probe's command."""
 
     status: str
     failing_streak: int
     changed: bool
-    result: Result | None
     process_code: int | None
 
 
@@ -45,23 +40,33 @@ class Health:
     """Of one run of a container."""
 
     def __init__(
-        self, status: str = STARTING, failing_streak: int = 0, log: list[Result] | None = None
+        self,
+        status: str = STARTING,
+        failing_streak: int = 0,
+        log: list[messages.Probe] | None = None,
     ) -> None:
         self.status = status
         self.failing_streak = failing_streak
-        self._log = deque(log or (), RESULTS_MAX)
+        # Once the run has ended; before that the shim has it.
+        self._log = log or []
         # The id that events give to the probe's command.
         self._exec_id: str | None = None
 
     @staticmethod
-    def read(path: Path) -> Health | None:
-        """What a shim wrote; None where no container was checked since the host started."""
+    def of(known: messages.Health) -> Health:
+        """As a shim has it."""
+        return Health(known.status, known.failing_streak, known.log)
+
+    @staticmethod
+    def ended(path: Path) -> Health | None:
+        """What a shim left in a file; None where no container was checked since the host
+        started. As with Docker, what is not checked any more is not healthy."""
         try:
-            kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+            kept = msgspec.json.decode(path.read_bytes(), type=messages.Health)
         except (OSError, ValueError):
             # Written to a temporary file and renamed, so a broken one is not the shim's.
             return None
-        return Health(kept.status, kept.failing_streak, kept.log)
+        return Health(UNHEALTHY, kept.failing_streak, kept.log)
 
     def hear(self, event: dict[str, object], record: Container, announce: Announcer) -> None:
         """Take the shim's word, and tell listeners what Docker tells them: of commands as of
@@ -78,9 +83,6 @@ class Health:
             announce.container(record, "exec_die", execID=self._exec_id, exitCode=code)
             self._exec_id = None
         self.status, self.failing_streak = told.status, told.failing_streak
-        # Read from the file already by an engine that came back meanwhile?
-        if told.result is not None and told.result not in self._log:
-            self._log.append(told.result)
         if told.changed:
             announce.container(record, f"health_status: {told.status}")
 
@@ -102,9 +104,13 @@ class Health:
         return f"health: {STARTING}" if self.status == STARTING else self.status
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    """``health.json``."""
-
-    status: str
-    failing_streak: int
-    log: list[Result]
+async def look(entry: Entry) -> Health | None:
+    """With results of probes; None for a container that is not checked."""
+    if entry.health is not None and entry.shim is not None:
+        try:
+            known = await entry.shim.health()
+        except Gone:
+            # It has ended, which is recorded in a moment.
+            return entry.health
+        return Health.of(known) if known is not None else None
+    return entry.health

@@ -16,7 +16,7 @@ from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
 from drayman.engine.exit_record import read
-from drayman.engine.health import UNHEALTHY, Health
+from drayman.engine.health import Health
 from drayman.engine.removing import Removing
 from drayman.engine.starting import Starting
 from drayman.engine.supervision import Supervision
@@ -95,7 +95,8 @@ class Recovery:
             # It is about to leave: what it recorded is read once it has.
             await _closed(shim)
             return
-        entry.health = await blocking(Health.read, paths.health)
+        known = await shim.health()
+        entry.health = Health.of(known) if known is not None else None
         self._supervision.watch(entry, shim)
         # A start whose record was not written any more: the socket is as old as the run.
         socket_time_ns = paths.socket.stat().st_mtime_ns
@@ -139,9 +140,7 @@ class Recovery:
         if entry.shim is not None:
             return
         context = self._context
-        entry.health = await blocking(Health.read, context.paths.container(entry.id).health)
-        if entry.health is not None:
-            entry.health.status = UNHEALTHY
+        entry.health = await blocking(Health.ended, context.paths.container(entry.id).health)
         recorded = await blocking(read, context.paths.container(entry.id).exit_record)
         news = recorded is not None and recorded.finished_at_ns > entry.state.finished_at_ns
         if not entry.state.running and not news:

@@ -14,10 +14,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
 from drayman.engine.exit_record import Exit
-from drayman.engine.health import UNHEALTHY
+from drayman.engine.health import Health
 from drayman.engine.lifecycle import follow
 from drayman.engine.pending import close_all
 from drayman.engine.waiting import Outcome
@@ -146,8 +147,7 @@ class Supervision:
                 one.settled.set()
                 del entry.execs[one.id]
         close_all(entry.pending)
-        if entry.health is not None:
-            entry.health.status = UNHEALTHY
+        entry.health = await blocking(Health.ended, self._context.paths.container(entry.id).health)
         endpoints = await self._context.networks.release(record)
         settled = replace(
             record,

@@ -155,6 +155,10 @@ class Resume(Request, tag="resume"):
     """Probe it again."""
 
 
+class GetHealth(Request, tag="health"):
+    """How probes of the container's health went."""
+
+
 class Identity(msgspec.Struct, frozen=True):
     """The answer to `Hello`."""
 
@@ -199,6 +203,29 @@ class Status(msgspec.Struct, frozen=True):
     init_pid: int | None
     execs: dict[str, ExecStatus]
     orphans: Orphans
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """The result of one probe; any exit code but 0 is a failure."""
+
+    started_at_ns: int
+    ended_at_ns: int
+    exit_code: int
+    output: str
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What probes made of a container; also what remains of it in a file."""
+
+    status: str
+    failing_streak: int
+    log: list[Probe]
+
+
+class Checks(msgspec.Struct, frozen=True):
+    """The answer to `GetHealth`; None for a container that is not probed."""
+
+    health: Health | None
 
 
 class Refusal(msgspec.Struct, frozen=True):

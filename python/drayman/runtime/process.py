@@ -20,7 +20,8 @@ INITS = ("docker-init", "tini-static", "tini", "catatonit")
 
 
 def find_init() -> str:
-    """The host's init for ``--init``, where another executor runs it. Raises System when the host has none."""
+    """The host's init for ``--init``, where another executor runs it. Raises System when the
+    host has none."""
     for name in INITS:
         found = shutil.which(name)
         if found is not None:

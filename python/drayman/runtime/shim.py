@@ -240,6 +240,10 @@ class Shim:
         """Have it probe again; harmless where it does."""
         await self._ask(messages.Resume(), object)
 
+    async def health(self) -> messages.Health | None:
+        """How probes went, None for a container that is not probed."""
+        return (await self._ask(messages.GetHealth(), messages.Checks)).health
+
     async def status(self) -> messages.Status:
         """What runs, and how the latest execs ended."""
         return await self._ask(messages.GetStatus(), messages.Status)

@@ -26,6 +26,11 @@ impl Shim {
         }
     }
 
+    pub fn health(&self) -> Answer {
+        let health = self.health.as_ref().map(|health| health.record().clone());
+        Answer::Health { health }
+    }
+
     pub fn suspend_checks(&mut self) -> Answer {
         if let Some(health) = &mut self.health {
             health.suspend(&self.core.poller);

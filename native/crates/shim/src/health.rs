@@ -78,7 +78,10 @@ impl Health {
     pub fn start(&mut self, now: Instant) {
         self.started = Some(now);
         self.schedule(now);
-        self.tell(false, None, None);
+    }
+
+    pub fn record(&self) -> &Record {
+        &self.record
     }
 
     /// Probe no more for now. As with Docker, what is not probed is not healthy.
@@ -90,7 +93,7 @@ impl Health {
         self.due = None;
         self.drop_probe(poller);
         self.record.status = Status::Unhealthy;
-        self.tell(false, None, None);
+        self.tell(false, None);
     }
 
     pub fn resume(&mut self, now: Instant) {
@@ -104,6 +107,7 @@ impl Health {
         self.started = None;
         self.due = None;
         self.drop_probe(poller);
+        self.keep();
     }
 
     pub fn deadline(&self) -> Option<Instant> {
@@ -233,9 +237,14 @@ impl Health {
         let is_early = self
             .plan
             .is_starting(started.saturating_duration_since(container));
-        let retries = self.plan.retries;
-        let changed = self.record.take(outcome.clone(), is_early, retries);
-        self.tell(changed, Some(outcome), process_code);
+        let streak = self.record.failing_streak;
+        let changed = self.record.take(outcome, is_early, self.plan.retries);
+        if changed {
+            self.keep();
+        }
+        if changed || process_code.is_some() || self.record.failing_streak != streak {
+            self.tell(changed, process_code);
+        }
         self.schedule(Instant::now());
     }
 
@@ -269,17 +278,20 @@ impl Health {
         }
     }
 
-    /// Keep it, then tell it.
-    fn tell(&mut self, changed: bool, result: Option<Outcome>, process_code: Option<i32>) {
+    /// For daemons that come when the shim is gone.
+    fn keep(&self) {
         let file = &self.plan.file;
         if let Err(error) = durable::write(file, &encode(&self.record), false) {
             eprintln!("drayman-shim: {}: {error}", file.display());
         }
+    }
+
+    /// Daemons hear of changes; who wants all results asks for them, which is seldom beside probing.
+    fn tell(&mut self, changed: bool, process_code: Option<i32>) {
         self.news.push(Event::Health {
             status: self.record.status,
             failing_streak: self.record.failing_streak,
             changed,
-            result,
             process_code,
         });
     }

@@ -9,7 +9,7 @@ use base64::Engine;
 use drayman_stdio::Slow;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::health::record::{Outcome, Status};
+use crate::health::record::{Record, Status};
 
 /// One datagram is one message; a larger one is refused.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -61,6 +61,7 @@ pub enum Ask {
     /// Probe the container's health no more, for it is about to be frozen.
     Suspend {},
     Resume {},
+    Health {},
 }
 
 /// What a client attaches to, and what it brings.
@@ -283,6 +284,10 @@ pub enum Answer {
         execs: BTreeMap<String, ExecStatus>,
         orphans: Orphans,
     },
+    Health {
+        /// None: it is not probed.
+        health: Option<Record>,
+    },
 }
 
 #[derive(Serialize)]
@@ -326,7 +331,6 @@ pub enum Event {
         failing_streak: u32,
         /// A result changed the status.
         changed: bool,
-        result: Option<Outcome>,
         /// How a probe's command ended.
         process_code: Option<i32>,
     },

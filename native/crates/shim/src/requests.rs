@@ -96,6 +96,7 @@ impl Shim {
             }
             Ask::Suspend {} => Ok(self.suspend_checks()),
             Ask::Resume {} => Ok(self.resume_checks()),
+            Ask::Health {} => Ok(self.health()),
             Ask::Adopt { until } => {
                 let [lifeline] = exactly(descriptors)?;
                 self.waits.adopt(lifeline, until, &self.core.poller);

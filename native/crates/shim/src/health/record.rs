@@ -24,8 +24,8 @@ pub struct Outcome {
     pub output: String,
 }
 
-/// `health.json`.
-#[derive(Debug, Serialize)]
+/// The answer to a daemon that asks, and `health.json`.
+#[derive(Clone, Debug, Serialize)]
 pub struct Record {
     pub status: Status,
     pub failing_streak: u32,

@@ -1,6 +1,7 @@
 //! Each message as the golden file shows it, and what is no message.
 
 use super::*;
+use crate::health::record::Outcome;
 use serde_json::Value;
 
 fn golden(part: &str) -> Vec<Value> {
@@ -94,6 +95,7 @@ fn requests_are_read() {
         }),
         Ask::Suspend {},
         Ask::Resume {},
+        Ask::Health {},
     ];
     let golden = golden("requests");
     assert_eq!(golden.len(), expected.len());
@@ -123,6 +125,14 @@ fn replies_are_written() {
             },
         ),
     ]);
+    let mut record = Record::new();
+    let outcome = Outcome {
+        started_at_ns: 1_700_000_000_000_000_001,
+        ended_at_ns: 1_700_000_000_000_000_002,
+        exit_code: -1,
+        output: "no".into(),
+    };
+    record.take(outcome, false, 1);
     let start = drayman_executor::StartError {
         message: "exec: \"x\": executable file not found in $PATH: unknown".into(),
         exit_code: 127,
@@ -148,6 +158,9 @@ fn replies_are_written() {
                 exit: 1,
                 removal: 0,
             },
+        }),
+        Ok(Answer::Health {
+            health: Some(record),
         }),
         Err(Refusal::not_found("no such exec: e9")),
         Err(Refusal::from(start)),
@@ -180,19 +193,12 @@ fn events_are_written() {
             status: Status::Unhealthy,
             failing_streak: 3,
             changed: true,
-            result: Some(Outcome {
-                started_at_ns: 1_700_000_000_000_000_001,
-                ended_at_ns: 1_700_000_000_000_000_002,
-                exit_code: -1,
-                output: "no".into(),
-            }),
             process_code: Some(137),
         },
         Event::Health {
             status: Status::Starting,
             failing_streak: 0,
             changed: false,
-            result: None,
             process_code: None,
         },
     ];
