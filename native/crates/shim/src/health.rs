@@ -1,5 +1,6 @@
 //! The container's health: when it is probed, and what is told of it.
 
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use drayman_executor::Container;
@@ -33,6 +34,8 @@ pub struct Health {
     started: Option<Instant>,
     due: Option<Instant>,
     probe: Option<Probe>,
+    /// Of the latest connection.
+    socket: Option<OwnedFd>,
     is_suspended: bool,
     news: Vec<Event>,
 }
@@ -69,6 +72,7 @@ impl Health {
             started: None,
             due: None,
             probe: None,
+            socket: None,
             is_suspended: false,
             news: Vec::new(),
         }
@@ -145,7 +149,7 @@ impl Health {
             }
             return;
         }
-        self.time_out("", None);
+        self.time_out("", None, poller);
     }
 
     /// Something happened to the probe.
@@ -154,7 +158,7 @@ impl Health {
         match &mut probe.kind {
             Kind::Connection(connection) => {
                 if let Some((code, output)) = connection.go_on(&self.plan.test, poller) {
-                    self.conclude(code, output, None);
+                    self.conclude(code, output, None, poller);
                 }
             }
             Kind::Process(process) if token == Token::ProbeIo => process.hear(poller),
@@ -164,8 +168,8 @@ impl Health {
                     let (output, fate) = (process.output.text(), probe.fate);
                     let told = matches!(self.plan.test, Test::Command { .. }).then_some(exit.code);
                     match fate {
-                        Fate::Open => self.conclude(exit.code, output, told),
-                        Fate::TimedOut => self.time_out(&output, told),
+                        Fate::Open => self.conclude(exit.code, output, told, poller),
+                        Fate::TimedOut => self.time_out(&output, told, poller),
                         Fate::Dropped => self.forget(),
                     }
                 }
@@ -184,7 +188,8 @@ impl Health {
             }
             Test::File { path } => ProcessProbe::look(container, path, poller).map(Kind::Process),
             Test::Http { address, .. } | Test::Tcp { address } => {
-                ConnectionProbe::begin(container, *address, poller).map(Kind::Connection)
+                let socket = self.socket.take();
+                ConnectionProbe::begin(container, *address, socket, poller).map(Kind::Connection)
             }
         };
         match begun {
@@ -205,15 +210,24 @@ impl Health {
         }
     }
 
-    fn time_out(&mut self, output: &str, process_code: Option<i32>) {
+    fn time_out(&mut self, output: &str, process_code: Option<i32>, poller: &Poller) {
         let colon = if output.is_empty() { "" } else { ": " };
         let limit = &self.plan.timeout_text;
         let text = format!("Health check exceeded timeout ({limit}){colon}{output}");
-        self.conclude(NO_EXIT_CODE, text, process_code);
+        self.conclude(NO_EXIT_CODE, text, process_code, poller);
     }
 
-    fn conclude(&mut self, exit_code: i32, output: String, process_code: Option<i32>) {
+    fn conclude(
+        &mut self,
+        exit_code: i32,
+        output: String,
+        process_code: Option<i32>,
+        poller: &Poller,
+    ) {
         if let Some(probe) = self.probe.take() {
+            if let Kind::Connection(connection) = probe.kind {
+                self.socket = connection.end(poller);
+            }
             let (started, started_at_ns) = (probe.started, probe.started_at_ns);
             self.take(started, started_at_ns, exit_code, output, process_code);
         }

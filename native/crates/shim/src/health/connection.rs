@@ -8,8 +8,8 @@ use drayman_executor::Container;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{
-    connect, send, socket_with, sockopt::socket_error, AddressFamily, SendFlags, SocketFlags,
-    SocketType,
+    connect, connect_unspec, send, socket_with, sockopt::socket_error, AddressFamily, SendFlags,
+    SocketFlags, SocketType,
 };
 
 use super::http::{self, Answer};
@@ -34,9 +34,12 @@ pub struct ConnectionProbe {
 type Verdict = (i32, String);
 
 impl ConnectionProbe {
+    /// With the `socket` of the probe before, if there is one: what it takes to make one inside the
+    /// container is more than all the rest of a probe.
     pub fn begin(
         container: &Container,
         address: SocketAddr,
+        socket: Option<OwnedFd>,
         poller: &Poller,
     ) -> Result<Self, String> {
         let family = match address {
@@ -44,22 +47,32 @@ impl ConnectionProbe {
             SocketAddr::V6(_) => AddressFamily::INET6,
         };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let made = container
-            .in_network(|| Ok(socket_with(family, SocketType::STREAM, flags, None)?))
-            .map_err(|error| error.to_string())?;
-        match connect(&made, &address) {
+        let make = || Ok(socket_with(family, SocketType::STREAM, flags, None)?);
+        let socket = match socket {
+            Some(socket) => socket,
+            None => container
+                .in_network(make)
+                .map_err(|error| error.to_string())?,
+        };
+        match connect(&socket, &address) {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(error) => return Err(refused(address, error)),
         }
         let mut watch = Watch::default();
-        watch.set(poller, &made, Token::ProbeIo, Some(EventFlags::OUT));
+        watch.set(poller, &socket, Token::ProbeIo, Some(EventFlags::OUT));
         Ok(Self {
-            socket: made,
+            socket,
             watch,
             is_connected: false,
             sent_bytes: 0,
             answer: Vec::new(),
         })
+    }
+
+    /// Break the connection off; the socket is good for another one.
+    pub fn end(mut self, poller: &Poller) -> Option<OwnedFd> {
+        self.watch.set(poller, &self.socket, Token::ProbeIo, None);
+        connect_unspec(&self.socket).ok().map(|()| self.socket)
     }
 
     /// Something can be said or heard; a verdict ends it.
