@@ -58,14 +58,14 @@ class Health:
         return Health(known.status, known.failing_streak, known.log)
 
     @staticmethod
-    def ended(path: Path) -> Health | None:
-        """What a shim left in a file; None where no container was checked since the host
-        started. As with Docker, what is not checked any more is not healthy."""
+    def ended(path: Path) -> Health:
+        """What a shim left in a file, should the host still have it. As with Docker, what is not
+        checked any more is not healthy."""
         try:
             kept = msgspec.json.decode(path.read_bytes(), type=messages.Health)
         except (OSError, ValueError):
             # Written to a temporary file and renamed, so a broken one is not the shim's.
-            return None
+            return Health(UNHEALTHY)
         return Health(UNHEALTHY, kept.failing_streak, kept.log)
 
     def hear(self, event: dict[str, object], record: Container, announce: Announcer) -> None:
@@ -102,6 +102,11 @@ class Health:
     def words(self) -> str:
         """As ``docker ps`` shows it."""
         return f"health: {STARTING}" if self.status == STARTING else self.status
+
+
+def is_checked(record: Container) -> bool:
+    """Whether its shim probes it while it runs."""
+    return probes.test_of(record.config) is not None
 
 
 async def look(entry: Entry) -> Health | None:

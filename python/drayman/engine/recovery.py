@@ -16,7 +16,7 @@ from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
 from drayman.engine.exit_record import read
-from drayman.engine.health import Health
+from drayman.engine.health import Health, is_checked
 from drayman.engine.removing import Removing
 from drayman.engine.starting import Starting
 from drayman.engine.supervision import Supervision
@@ -95,8 +95,8 @@ class Recovery:
             # It is about to leave: what it recorded is read once it has.
             await _closed(shim)
             return
-        known = await shim.health()
-        entry.health = Health.of(known) if known is not None else None
+        if is_checked(entry.record) and (known := await shim.health()) is not None:
+            entry.health = Health.of(known)
         self._supervision.watch(entry, shim)
         # A start whose record was not written any more: the socket is as old as the run.
         socket_time_ns = paths.socket.stat().st_mtime_ns
@@ -140,7 +140,8 @@ class Recovery:
         if entry.shim is not None:
             return
         context = self._context
-        entry.health = await blocking(Health.ended, context.paths.container(entry.id).health)
+        if is_checked(entry.record) and entry.state.ever_started:
+            entry.health = await blocking(Health.ended, context.paths.container(entry.id).health)
         recorded = await blocking(read, context.paths.container(entry.id).exit_record)
         news = recorded is not None and recorded.finished_at_ns > entry.state.finished_at_ns
         if not entry.state.running and not news:

@@ -11,7 +11,7 @@ from drayman.engine import bundle, probing
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
-from drayman.engine.health import Health
+from drayman.engine.health import Health, is_checked
 from drayman.engine.lifecycle import follow
 from drayman.engine.mounting import make_missing_sources
 from drayman.engine.networks import Attached
@@ -20,7 +20,7 @@ from drayman.engine.planning import Planning
 from drayman.engine.supervision import Supervision
 from drayman.errors import DraymanError, InvalidParameter, System
 from drayman.model.container import Container
-from drayman.runtime import probes, seccomp
+from drayman.runtime import seccomp
 from drayman.runtime.messages import Past
 from drayman.runtime.shim import Gone, Shim, StartError
 from drayman.runtime.spec import compose
@@ -96,7 +96,7 @@ class Starting:
         shim = await Shim.spawn(self._context.config.shim_path, directory)
         # Before the start: the exit of a short run may come with the answer to it.
         self._supervision.watch(entry, shim)
-        entry.health = Health() if probes.test_of(record.config) is not None else None
+        entry.health = Health() if is_checked(record) else None
         try:
             for one in entry.pending:
                 await hand_over(shim, record, one)

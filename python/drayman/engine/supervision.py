@@ -147,7 +147,9 @@ class Supervision:
                 one.settled.set()
                 del entry.execs[one.id]
         close_all(entry.pending)
-        entry.health = await blocking(Health.ended, self._context.paths.container(entry.id).health)
+        if entry.health is not None:
+            file = self._context.paths.container(entry.id).health
+            entry.health = await blocking(Health.ended, file)
         endpoints = await self._context.networks.release(record)
         settled = replace(
             record,
