@@ -115,9 +115,9 @@ impl Shim {
     /// Serve until nothing is left to do.
     pub fn run(&mut self) -> io::Result<()> {
         let mut events = Vec::new();
-        let mut rested = false;
+        let (mut rested, mut active) = (false, Instant::now());
         while self.is_needed() {
-            let idle = (!rested).then_some(IDLE_WAIT);
+            let idle = (!rested).then(|| IDLE_WAIT.saturating_sub(active.elapsed()));
             let due = self.deadline();
             let due = due.map(|at| at.saturating_duration_since(Instant::now()));
             let due = if self.is_behind() {
@@ -129,8 +129,8 @@ impl Shim {
             self.core.poller.wait(timeout, &mut events)?;
             // A probe leaves no buffers behind: who is probed each second may rest all the same.
             if events.iter().any(|(token, _)| !token.is_of_probe()) {
-                rested = false;
-            } else if events.is_empty() && timeout.is_some() && timeout == idle {
+                (rested, active) = (false, Instant::now());
+            } else if !rested && active.elapsed() >= IDLE_WAIT {
                 self.rest();
                 rested = true;
             }
