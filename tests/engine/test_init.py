@@ -164,3 +164,19 @@ def test_it_outlives_the_engine(engine_server: EngineServer) -> None:
     engine_server.crash()
     engine_server.docker("stop", container)
     assert engine_server.state(container)["ExitCode"] == 4
+
+
+def test_the_engine_has_a_default() -> None:
+    server = EngineServer(init="true")
+    try:
+        server.load_busybox()
+        first = {}
+        for name, host in [("silent", {}), ("with", {"Init": True}), ("without", {"Init": False})]:
+            container = server.running(name=name, HostConfig={"NetworkMode": "none", **host})
+            pid = server.state(container)["Pid"]
+            first[name] = Path(f"/proc/{pid}/comm").read_text().strip()
+        assert first == {"silent": "docker-init", "with": "docker-init", "without": "sleep"}
+        # As with Docker, what the engine adds is not what was asked for.
+        assert not server.api("GET", "/containers/silent/json")[1]["HostConfig"].get("Init")
+    finally:
+        server.close()
