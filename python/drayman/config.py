@@ -53,6 +53,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unpack_entries: int = UNPACK_ENTRIES
     unpack_ratio: int = UNPACK_RATIO
     unpack_ratio_from_mib: int = UNPACK_RATIO_FROM_MIB
+    # Whether containers get an init that do not say.
+    init: bool = False
     # The log driver of containers that name none, and its options.
     log_driver: str = "json-file"
     log_opts: dict[str, str] = msgspec.field(default_factory=dict)

@@ -161,6 +161,17 @@ check "inspect of a missing one says so" 1 "$(docker inspect nothere 2>&1 | grep
 check "inspect formats" "[sleep 1000] busybox" "$(docker inspect -f '{{.Config.Cmd}} {{.Config.Image}}' renamed)"
 holds "rm -f" docker rm -f renamed
 
+# --- health and init
+docker run -d --name checked --init --network none --health-cmd 'test -e /tmp/ready' --health-interval 50ms --health-retries 1 busybox sleep 1000 >/dev/null
+unhealthy() { [ "$(docker inspect -f '{{.State.Health.Status}}' checked)" == unhealthy ]; }
+until_ unhealthy; check "unhealthy" 1 "$(docker inspect -f '{{(index .State.Health.Log 0).ExitCode}}' checked)"
+docker exec checked touch /tmp/ready
+healthy() { [ -n "$(docker ps -q --filter name=checked --filter health=healthy)" ]; }
+until_ healthy; check "healthy" "(healthy)" "$(docker ps --filter name=checked --format '{{.Status}}' | grep -o '(.*)')"
+check "an init comes first" docker-init "$(docker exec checked cat /proc/1/comm)"
+docker stop checked >/dev/null; check "it passes the signal on" 143 "$(docker inspect -f '{{.State.ExitCode}}' checked)"
+docker rm checked >/dev/null
+
 # --- network
 docker run -d --name web -p 127.0.0.1::80 busybox sh -c 'mkdir /w; echo page >/w/index.html; exec httpd -f -p 80 -h /w' >/dev/null
 address=$(docker port web 80 | head -1)

@@ -79,6 +79,9 @@ def test_requests() -> None:
             chunked=True,
             head=b"HTTP/1.1 200 OK\r\n\r\n",
         ),
+        messages.Suspend(),
+        messages.Resume(),
+        messages.GetHealth(),
     ]
     for number, request in enumerate(requests, 1):
         request.id = number
@@ -90,12 +93,14 @@ def test_answers() -> None:
         "e1": messages.ExecStatus(78, True, None),
         "e2": messages.ExecStatus(79, False, 3),
     }
+    probe = messages.Probe(1700000000000000001, 1700000000000000002, -1, "no")
     expected = [
         messages.Identity(1, 76, "created", None),
         {},
         messages.Started(77, 1700000000000000000),
         messages.ExecStarted(78),
         messages.Status("running", 77, execs, messages.Orphans(1, 0)),
+        messages.Checks(messages.Health("unhealthy", 1, [probe])),
     ]
     for number, (reply, answer) in enumerate(zip(GOLDEN["replies"], expected, strict=False), 1):
         incoming = messages.decode(json.dumps(reply).encode())
@@ -106,7 +111,7 @@ def test_answers() -> None:
 
 def test_refusals() -> None:
     refusals = [messages.decode(json.dumps(reply).encode()).error for reply in GOLDEN["replies"]]
-    assert refusals[5:] == [
+    assert refusals[6:] == [
         messages.Refusal("not-found", "no such exec: e9"),
         messages.Refusal("start", 'exec: "x": executable file not found in $PATH: unknown', 127),
     ]

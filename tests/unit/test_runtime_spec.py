@@ -248,6 +248,9 @@ def test_init() -> None:
     document = composed(plan_changes={"init_path": "/usr/bin/tini"})
     assert document["process"]["args"] == ["/sbin/docker-init", "--", "sh"]
     assert document["mounts"][-1]["source"] == "/usr/bin/tini"
+    # Our own executor needs none of the host's.
+    document = composed(plan_changes={"init_path": None}, init=True)
+    assert (document["process"]["args"], document["process"]["init"]) == (["sh"], True)
 
 
 def test_user_other_than_root_has_a_bounding_set_alone() -> None:

@@ -70,6 +70,7 @@ NICENESS = -10
     metavar="NAME",
     help=f"Interface of the default network, made when missing. Default: {DEFAULTS.bridge}",
 )
+@click.option("--init", is_flag=True, help="Give an init to containers that do not say.")
 @click.option(
     "--log-driver",
     metavar="NAME",

@@ -20,7 +20,11 @@ SHIM_VERSION = 1
 
 
 def write(
-    context: Context, record: Container, configuration: dict[str, Any], seccomp: Path | None
+    context: Context,
+    record: Container,
+    configuration: dict[str, Any],
+    seccomp: Path | None,
+    health: dict[str, Any] | None,
 ) -> None:
     """Write ``config.json`` and ``shim.json``; blocks for as long as two small files take.
 
@@ -28,10 +32,12 @@ def write(
     """
     paths = context.paths.container(record.id)
     paths.config.write_bytes(orjson.dumps(configuration))
-    paths.shim_config.write_bytes(orjson.dumps(shim_settings(context, record, seccomp)))
+    paths.shim_config.write_bytes(orjson.dumps(shim_settings(context, record, seccomp, health)))
 
 
-def shim_settings(context: Context, record: Container, seccomp: Path | None) -> dict[str, Any]:
+def shim_settings(
+    context: Context, record: Container, seccomp: Path | None, health: dict[str, Any] | None
+) -> dict[str, Any]:
     """The document that the shim reads."""
     paths = context.paths.container(record.id)
     config, host_config = record.config, record.host_config
@@ -61,5 +67,6 @@ def shim_settings(context: Context, record: Container, seccomp: Path | None) -> 
         },
         "log": log_settings(record, paths),
         "cgroup": msgspec.to_builtins(context.host.cgroup),
+        "health": health,
         "stop_grace": None,
     }

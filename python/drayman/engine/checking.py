@@ -10,7 +10,7 @@ from drayman.engine import log_drivers
 from drayman.errors import InvalidParameter
 from drayman.model.container import ContainerConfig, HealthConfig, HostConfig, RestartPolicy
 from drayman.network import ports
-from drayman.runtime import signals
+from drayman.runtime import probes, signals
 
 _POLICIES = ("", "no", "always", "on-failure", "unless-stopped")
 # A millisecond: Docker's least duration in a health check.
@@ -26,6 +26,7 @@ def check(config: ContainerConfig, host_config: HostConfig) -> None:
         signals.parse(config.stop_signal)
     if config.healthcheck is not None:
         _check_health(config.healthcheck)
+        probes.test_of(config)
     log_drivers.check(host_config.log_config)
     ports.check_exposed(config.exposed_ports or ())
     ports.parse(host_config.port_bindings or {})

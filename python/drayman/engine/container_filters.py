@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
+from drayman.engine.health import NONE
 from drayman.engine.labels import labels_match
 from drayman.engine.lifecycle import STATUSES
 from drayman.engine.patterns import matches
@@ -15,7 +16,7 @@ from drayman.model.container import Container
 
 _ALLOWED = {
     "status": STATUSES,
-    "health": ("starting", "healthy", "unhealthy", "none"),
+    "health": ("starting", "healthy", "unhealthy", NONE),
 }
 _TRUE, _FALSE = frozenset(("1", "true")), frozenset(("0", "false"))
 _ASKS_NOTHING = frozenset(("before", "since"))
@@ -58,6 +59,11 @@ class ContainerFilters:
         if self._ancestors is None:
             self._ancestors = self._descendants(values)
         return record.image_id in self._ancestors
+
+    def _health(self, record: Container, values: list[str]) -> bool:
+        entry = self._context.containers.get(record.id)
+        health = entry.health if entry is not None else None
+        return (health.status if health is not None else NONE) in values
 
     def _descendants(self, names: list[str]) -> frozenset[str]:
         """The images named, and those built on them; an unknown name stands for none."""
@@ -154,10 +160,6 @@ def _expose(_: ContainerFilters, record: Container, values: list[str]) -> bool:
     return bool(wanted & (set(record.config.exposed_ports or ()) | set(record.ports)))
 
 
-def _health(_: ContainerFilters, record: Container, values: list[str]) -> bool:
-    return "none" in values
-
-
 def _task(_: ContainerFilters, record: Container, values: list[str]) -> bool:
     return set(values) <= _FALSE
 
@@ -172,7 +174,7 @@ _QUESTIONS: dict[str, _Question] = {
     "ancestor": ContainerFilters._ancestor,
     "exited": _exited,
     "expose": _expose,
-    "health": _health,
+    "health": ContainerFilters._health,
     "id": _id,
     "is-task": _task,
     "isolation": _isolation,

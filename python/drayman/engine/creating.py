@@ -23,7 +23,7 @@ from drayman.model.container import (
 )
 from drayman.model.image import Image
 from drayman.model.mount import MountPoint
-from drayman.runtime import validation
+from drayman.runtime import probes, validation
 from drayman.runtime.namespaces import joined_container
 from drayman.storage import files, platforms, temporary
 
@@ -51,7 +51,7 @@ class Creating:
         checking.check(config, host_config)
         runtimes.find(self._context.config.runtimes, host_config.runtime)
         validation.validate_config(config)
-        warnings = validation.validate(host_config, self._context.host)
+        warnings = validation.validate(host_config, self._context.host) + probes.warnings(config)
         host_config = self._by_id(host_defaults.fill(host_config, self._context.host))
         container_id = naming.new_id()
         name = self._reserve(name, container_id)

@@ -17,6 +17,7 @@ from drayman.model.container import Container, State
 
 if TYPE_CHECKING:
     from drayman.engine.execs import Exec
+    from drayman.engine.health import Health
     from drayman.runtime.shim import Shim
     from drayman.storage.files import View
 
@@ -37,6 +38,7 @@ class Entry:
         "ended",
         "execs",
         "gate",
+        "health",
         "leaving",
         "lock",
         "pending",
@@ -60,6 +62,8 @@ class Entry:
         self.pending: list[Pending] = []
         self.arrivals = Arrivals()
         self.gate = Gate()
+        # Of a container that is checked, since its first start.
+        self.health: Health | None = None
         # Those that are open while no process of the container lives.
         self.views: set[View] = set()
         # Set while no process of the container lives and the last exit is recorded.

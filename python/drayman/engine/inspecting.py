@@ -12,6 +12,7 @@ import msgspec
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
+from drayman.engine.health import Health, look
 from drayman.engine.spans import rfc3339
 from drayman.model.container import Container, ContainerConfig, HostConfig
 from drayman.model.mount import MountPoint
@@ -48,14 +49,14 @@ class Inspecting:
     async def inspect(self, name: str, *, size: bool) -> dict[str, Any]:
         """The document; ``size`` adds the bytes written and those of the whole tree."""
         entry = self._context.containers.find(name)
-        document = self._document(entry)
+        document = self._document(entry, await look(entry))
         if size:
             document["SizeRw"], document["SizeRootFs"] = await blocking(
                 sizes, self._context, entry.record
             )
         return document
 
-    def _document(self, entry: Entry) -> dict[str, Any]:
+    def _document(self, entry: Entry, health: Health | None) -> dict[str, Any]:
         record = entry.record
         paths = self._context.paths.container(record.id)
         argv = record.argv
@@ -65,7 +66,7 @@ class Inspecting:
             "Created": rfc3339(record.created_at_ns),
             "Path": argv[0] if argv else "",
             "Args": argv[1:],
-            "State": state_document(record),
+            "State": state_document(record) | ({"Health": health.document()} if health else {}),
             "Image": record.image_id,
             "ResolvConfPath": str(paths.resolv_conf),
             "HostnamePath": str(paths.hostname),

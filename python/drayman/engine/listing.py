@@ -11,6 +11,7 @@ from drayman.engine.blocking import blocking
 from drayman.engine.container_filters import ContainerFilters
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
+from drayman.engine.health import NONE, Health
 from drayman.engine.inspecting import mount_document, sizes
 from drayman.engine.spans import in_words
 from drayman.errors import NotFound
@@ -52,10 +53,13 @@ class Listing:
             "Ports": ports(record),
             "Labels": record.config.labels or {},
             "State": record.state.status,
-            "Status": status_text(record, time.time_ns()),
+            "Status": status_text(record, time.time_ns(), entry.health),
             "HostConfig": {"NetworkMode": host.network_mode}
             | ({"Annotations": host.annotations} if host.annotations else {}),
-            "Health": {"Status": "none", "FailingStreak": 0},
+            "Health": {
+                "Status": entry.health.status if entry.health else NONE,
+                "FailingStreak": entry.health.failing_streak if entry.health else 0,
+            },
             "NetworkSettings": {
                 "Networks": {
                     name: endpoint_document(endpoint.settings)
@@ -105,13 +109,14 @@ def ports(record: Container) -> list[dict[str, Any]]:
     return listed
 
 
-def status_text(record: Container, now_ns: int) -> str:
+def status_text(record: Container, now_ns: int, health: Health | None = None) -> str:
     """``Up 3 seconds``, ``Exited (0) 2 hours ago``, …"""
     state = record.state
     since_end = in_words(now_ns - state.finished_at_ns)
     match state.status:
         case "running":
-            return f"Up {in_words(now_ns - state.started_at_ns)}"
+            words = f" ({health.words()})" if health else ""
+            return f"Up {in_words(now_ns - state.started_at_ns)}{words}"
         case "paused":
             return f"Up {in_words(now_ns - state.started_at_ns)} (Paused)"
         case "restarting":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from msgspec.structs import replace
 
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
+from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import follow
 from drayman.runtime import cgroups
+from drayman.runtime.shim import Gone
 
 
 class Pausing:
@@ -30,8 +34,25 @@ class Pausing:
             status = follow(entry.record, event, asked=name)
             turn = cgroups.freeze if event == "pause" else cgroups.thaw
             cgroup = self._context.cgroup_path(entry.record)
-            await blocking(turn, self._context.host.cgroup, cgroup)
+            if event == "pause":
+                # Before the freezer: a probe that it stops would be one that takes too long.
+                await check_health(entry, on=False)
+            try:
+                await blocking(turn, self._context.host.cgroup, cgroup)
+            except BaseException:
+                await check_health(entry, on=event == "pause")
+                raise
+            if event == "unpause":
+                await check_health(entry, on=True)
             # It may have ended meanwhile: then the exit waits for the lock and follows.
             state = replace(entry.state, status=status)
             await self._context.commit(entry, replace(entry.record, state=state))
         self._context.announce.container(entry.record, event)
+
+
+async def check_health(entry: Entry, *, on: bool) -> None:
+    """Have its health checks go on, or not. A container whose shim is gone is about to follow."""
+    if entry.health is None or entry.shim is None:
+        return
+    with contextlib.suppress(Gone):
+        await (entry.shim.resume() if on else entry.shim.suspend())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from drayman.engine import runtimes
 from drayman.engine.context import Context
 from drayman.engine.networks import Attached
 from drayman.errors import Conflict, InvalidParameter, NotFound
-from drayman.model.container import Container
+from drayman.model.container import Container, HostConfig
 from drayman.runtime.namespaces import joined_container
 from drayman.runtime.plan import ContainerPlan, Joined
 from drayman.runtime.process import environment, find_init
@@ -22,6 +23,7 @@ class Planning:
 
     def plan(self, record: Container, attachment: Attached) -> ContainerPlan:
         """The plan of one container; nothing of it is mounted when this returns."""
+        record = self._with_defaults(record)
         host_config = record.host_config
         # Who shares a network shares its names.
         owner = joined_container(host_config.network_mode)
@@ -29,7 +31,7 @@ class Planning:
         paths = self._context.paths.container(named)
         user = self._user(record)
         return ContainerPlan(
-            container=self._with_parent(record),
+            container=record,
             user=user,
             env=environment(record.config, tty=record.config.tty, home=user.home),
             mounts=record.mount_points,
@@ -42,13 +44,22 @@ class Planning:
             hostname_path=str(paths.hostname),
             resolv_conf_path=str(paths.resolv_conf),
             shm_path=self._shared_memory(host_config.ipc_mode),
-            init_path=find_init() if host_config.init else None,
+            init_path=find_init() if host_config.init and self._is_foreign(host_config) else None,
         )
 
-    def _with_parent(self, record: Container) -> Container:
-        """With the cgroup parent of this engine, which inspect does not show."""
-        parent = record.host_config.cgroup_parent or self._context.config.cgroup_parent
-        return replace(record, host_config=replace(record.host_config, cgroup_parent=parent))
+    def _is_foreign(self, host_config: HostConfig) -> bool:
+        """Whether another runtime runs it, which is no init itself."""
+        return runtimes.find(self._context.config.runtimes, host_config.runtime) is not None
+
+    def _with_defaults(self, record: Container) -> Container:
+        """With the cgroup parent and the init of this engine, which inspect does not show."""
+        host_config, engine = record.host_config, self._context.config
+        host_config = replace(
+            host_config,
+            cgroup_parent=host_config.cgroup_parent or engine.cgroup_parent,
+            init=engine.init if host_config.init is None else host_config.init,
+        )
+        return replace(record, host_config=host_config)
 
     def _user(self, record: Container) -> User:
         view = self._context.views.stopped(record, mounts=False)

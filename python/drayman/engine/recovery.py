@@ -18,6 +18,7 @@ from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
 from drayman.engine.exit_record import Exit, read
+from drayman.engine.health import Health, is_checked
 from drayman.engine.networks import Attached
 from drayman.engine.removing import Removing
 from drayman.engine.starting import Starting
@@ -98,6 +99,8 @@ class Recovery:
             # It is about to leave: what it recorded is read once it has.
             await _closed(shim)
             return
+        if is_checked(entry.record) and (known := await shim.health()) is not None:
+            entry.health = Health.of(known)
         self._supervision.watch(entry, shim)
         before = entry.record
         started = {}
@@ -116,8 +119,14 @@ class Recovery:
         if entry.record != before:
             # Another crash may come, of the shim too: then the record alone knows of this run.
             await self._context.save(entry.record)
+        await self._adopt_health(entry, shim)
         await entry.waits.adopt(shim, status.orphans)
         await blocking(self._adopt_execs, entry, status.execs)
+
+    async def _adopt_health(self, entry: Entry, shim: Shim) -> None:
+        """How checks went; an engine may have died between them and the freezer."""
+        if entry.health is not None:
+            await (shim.suspend() if entry.state.status == "paused" else shim.resume())
 
     def _status_of_living(self, entry: Entry) -> str:
         cgroup = self._context.cgroup_path(entry.record)
@@ -142,6 +151,8 @@ class Recovery:
         if entry.shim is not None:
             return
         context = self._context
+        if is_checked(entry.record) and entry.state.ever_started:
+            entry.health = await blocking(Health.ended, context.paths.container(entry.id).health)
         recorded = await blocking(read, context.paths.container(entry.id).exit_record)
         news = recorded is not None and recorded.finished_at_ns > entry.state.finished_at_ns
         if not entry.state.running and not news:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from drayman.engine import bundle
+from drayman.engine import bundle, probing
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
+from drayman.engine.health import Health, is_checked
 from drayman.engine.lifecycle import follow
 from drayman.engine.mounting import make_missing_sources
 from drayman.engine.networks import Attached
@@ -95,6 +96,7 @@ class Starting:
         shim = await Shim.spawn(self._context.config.shim_path, directory)
         # Before the start: the exit of a short run may come with the answer to it.
         self._supervision.watch(entry, shim)
+        entry.health = Health() if is_checked(record) else None
         try:
             for one in entry.pending:
                 await hand_over(shim, record, one)
@@ -126,10 +128,12 @@ class Starting:
         paths.attachment.write_bytes(go_json.dumps(attachment))
         make_missing_sources(record)
         host = self._context.host
-        configuration = compose(self._planning.plan(record, attachment), host)
+        plan = self._planning.plan(record, attachment)
+        configuration = compose(plan, host)
         filter_ = configuration["linux"].get("seccomp")
         program = seccomp.blob(filter_, self._context.paths.seccomp) if filter_ else None
-        bundle.write(self._context, record, configuration, program)
+        health = probing.prepare(self._context, record, plan)
+        bundle.write(self._context, record, configuration, program, health)
         return paths.bundle
 
     async def _failed(self, entry: Entry, text: str, exit_code: int) -> None:

@@ -11,6 +11,7 @@ from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import RESTARTING, follow
+from drayman.engine.pausing import check_health
 from drayman.engine.starting import Starting
 from drayman.engine.supervision import Supervision
 from drayman.engine.waiting import Outcome
@@ -141,6 +142,7 @@ class Stopping:
                     self._context.host.cgroup,
                     self._context.cgroup_path(entry.record),
                 )
+                await check_health(entry, on=True)
                 entry.change(status="running")
                 await self._context.save(entry.record)
         self._context.announce.container(entry.record, "kill", signal=str(number))

@@ -14,9 +14,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
 from drayman.engine.exit_record import Exit
+from drayman.engine.health import Health
 from drayman.engine.lifecycle import follow
 from drayman.engine.pending import close_all
 from drayman.engine.waiting import Outcome
@@ -52,6 +54,7 @@ class Supervision:
         """The run never began; the shim is about to leave."""
         entry.leaving = entry.shim.closed if entry.shim is not None else None
         entry.shim = None
+        entry.health = None
         entry.ended.set()
 
     def _heard(self, entry: Entry, shim: Shim, event: dict[str, object]) -> None:
@@ -64,6 +67,8 @@ class Supervision:
                 self._exec_exited(entry, str(event["exec"]), code)
             case "detached":
                 self._detached(entry, event.get("exec"))
+            case "probe" | "health" if entry.health is not None:
+                entry.health.hear(event, entry.record, self._context.announce)
 
     def _exec_exited(self, entry: Entry, exec_id: str, exit_code: int) -> None:
         one = entry.execs.get(exec_id)
@@ -142,6 +147,9 @@ class Supervision:
                 one.settled.set()
                 del entry.execs[one.id]
         close_all(entry.pending)
+        if entry.health is not None:
+            file = self._context.paths.container(entry.id).health
+            entry.health = await blocking(Health.ended, file)
         endpoints = await self._context.networks.release(record)
         settled = replace(
             record,

@@ -38,3 +38,22 @@ def parse_ns(text: str) -> int:
     if not position or total >= _NS_LIMIT:
         raise InvalidParameter(f'time: invalid duration "{text}"')
     return sign * total
+
+
+def format_ns(span_ns: int) -> str:
+    """A span, 0 or more, as Go prints it: ``1m30s``, ``1.5s``, ``300ms``."""
+    if span_ns < _UNITS_NS["s"]:
+        unit = next((one for one in ("ms", "µs") if span_ns >= _UNITS_NS[one]), "ns")
+        return f"{_decimal(span_ns, _UNITS_NS[unit])}{unit}" if span_ns else "0s"
+    minutes, rest_ns = divmod(span_ns, _UNITS_NS["m"])
+    hours, minutes = divmod(minutes, 60)
+    text = f"{_decimal(rest_ns, _UNITS_NS['s'])}s"
+    if hours or minutes:
+        text = f"{minutes}m{text}"
+    return f"{hours}h{text}" if hours else text
+
+
+def _decimal(span_ns: int, unit_ns: int) -> str:
+    whole, fraction = divmod(span_ns, unit_ns)
+    digits = f"{fraction:0{len(str(unit_ns)) - 1}d}" if unit_ns > 1 else ""
+    return f"{whole}.{digits}".rstrip("0").rstrip(".") if fraction else str(whole)

@@ -147,6 +147,18 @@ class Adopt(Request, tag="adopt"):
     until: str
 
 
+class Suspend(Request, tag="suspend"):
+    """Probe the container's health no more, for it is about to be frozen."""
+
+
+class Resume(Request, tag="resume"):
+    """Probe it again."""
+
+
+class GetHealth(Request, tag="health"):
+    """How probes of the container's health went."""
+
+
 class Identity(msgspec.Struct, frozen=True):
     """The answer to `Hello`."""
 
@@ -193,6 +205,29 @@ class Status(msgspec.Struct, frozen=True):
     orphans: Orphans
 
 
+class Probe(msgspec.Struct, frozen=True):
+    """The result of one probe; any exit code but 0 is a failure."""
+
+    started_at_ns: int
+    ended_at_ns: int
+    exit_code: int
+    output: str
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What probes made of a container; also what remains of it in a file."""
+
+    status: str
+    failing_streak: int
+    log: list[Probe]
+
+
+class Checks(msgspec.Struct, frozen=True):
+    """The answer to `GetHealth`; None for a container that is not probed."""
+
+    health: Health | None
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """Why a request was not done."""
 
@@ -220,5 +255,5 @@ def decode(message: bytes) -> Incoming:
 
 
 def event(message: bytes) -> dict[str, Any]:
-    """An event with all it says: exit, exec_exit or detached."""
+    """An event with all it says: exit, exec_exit, detached, probe or health."""
     return msgspec.json.decode(message, type=dict[str, Any])

@@ -13,14 +13,15 @@ from drayman.runtime.host import Host
 from drayman.runtime.users import User
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Where ``--init`` shows the host's init inside the container.
+# Where ``--init`` shows the host's init inside the container, for executors but our own.
 INIT_INSIDE = "/sbin/docker-init"
 # Programs that do for it, the first one found.
 INITS = ("docker-init", "tini-static", "tini", "catatonit")
 
 
 def find_init() -> str:
-    """The host's init for ``--init``. Raises System when the host has none."""
+    """The host's init for ``--init``, where another executor runs it. Raises System when the
+    host has none."""
     for name in INITS:
         found = shutil.which(name)
         if found is not None:
@@ -74,9 +75,14 @@ def compose(
     args = container.argv
     if init_path is not None:
         args = [INIT_INSIDE, "--", *args]
-    return _process(
+    process = _process(
         container, host, user, env, args, config.working_dir, config.tty, host_config.privileged
-    ) | {"oomScoreAdj": host_config.oom_score_adj}
+    )
+    process["oomScoreAdj"] = host_config.oom_score_adj
+    if host_config.init and init_path is None:
+        # Our own executor is the init itself.
+        process["init"] = True
+    return process
 
 
 def compose_exec(

@@ -106,8 +106,8 @@ class Shim:
 
     @property
     def on_event(self) -> Callable[[Event], None] | None:
-        """Called with each event: exit, exec_exit, detached. What came before it was set is
-        not lost."""
+        """Called with each event: exit, exec_exit, detached, probe, health. What came before it
+        was set is not lost."""
         return self._on_event
 
     @on_event.setter
@@ -231,6 +231,18 @@ class Shim:
     async def adopt(self, lifeline_fd: int, *, until: str) -> None:
         """Take over the clients whose engine died; the descriptor stays the caller's."""
         await self._ask(messages.Adopt(until=until), object, lifeline_fd)
+
+    async def suspend(self) -> None:
+        """Have it probe the container's health no more: the container is about to be frozen."""
+        await self._ask(messages.Suspend(), object)
+
+    async def resume(self) -> None:
+        """Have it probe again; harmless where it does."""
+        await self._ask(messages.Resume(), object)
+
+    async def health(self) -> messages.Health | None:
+        """How probes went, None for a container that is not probed."""
+        return (await self._ask(messages.GetHealth(), messages.Checks)).health
 
     async def status(self) -> messages.Status:
         """What runs, and how the latest execs ended."""

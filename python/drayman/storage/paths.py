@@ -162,6 +162,11 @@ class ContainerPaths:
         return self.bundle / "shim.json"
 
     @property
+    def probe(self) -> Path:
+        """The OCI process that a health check runs."""
+        return self.bundle / "probe.json"
+
+    @property
     def rootfs(self) -> Path:
         """An empty directory, the root of the OCI bundle."""
         return self.bundle / "rootfs"
@@ -215,6 +220,11 @@ class ContainerPaths:
     def attachment(self) -> Path:
         """What the run has of networks, until that is in the record."""
         return self.run / "attachment.json"
+
+    @property
+    def health(self) -> Path:
+        """How health checks went, written by the shim."""
+        return self.run / "health.json"
 
     @property
     def execs(self) -> Path:

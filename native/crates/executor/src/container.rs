@@ -13,6 +13,10 @@ use crate::spec::{IdMapping, Process, Spec};
 use crate::stdio::Stdio;
 use crate::{protect, settings, sys, CgroupLayout, Error, RootSource, StartError, StdioPlan};
 
+mod inside;
+
+pub use inside::Inside;
+
 const START_FAILED: &str =
     "failed to create task for container: unable to start container process: ";
 const EXEC_FAILED: &str =
@@ -84,6 +88,14 @@ impl Container {
     pub fn exec(&self, process: &Process, stdio: &StdioPlan) -> Result<Started, StartError> {
         self.start_further(process, stdio)
             .map_err(|error| start_error(EXEC_FAILED, &error))
+    }
+
+    /// Where to look into it, once it was started.
+    pub fn inside(&self) -> Option<Inside<'_>> {
+        self.init.as_ref().map(|(pid, pidfd)| Inside {
+            pid: *pid,
+            pidfd: pidfd.as_fd(),
+        })
     }
 
     /// Sends a signal to every process of the container's cgroup.

@@ -9,7 +9,7 @@ use crate::error::errno_text;
 use crate::paths::open_in_root;
 use crate::program::Program;
 use crate::spec::Process;
-use crate::{home, sys, Error};
+use crate::{home, reaper, sys, Error};
 
 /// runc's, where the plan says nothing.
 const UMASK_DEFAULT: u32 = 0o022;
@@ -45,6 +45,9 @@ pub(crate) fn become_program(
     if process.no_new_privileges {
         // As late as can be: the filter need not allow what was called above.
         filter_calls(seccomp)?;
+    }
+    if process.init {
+        reaper::stay_behind(&process.args)?;
     }
     Err(program.run(&path))
 }

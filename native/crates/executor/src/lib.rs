@@ -24,6 +24,7 @@ mod join;
 mod mounts;
 mod namespaces;
 mod program;
+mod reaper;
 mod report;
 mod root;
 mod settings;
@@ -32,7 +33,7 @@ mod stdio;
 mod sys;
 
 pub use cgroup::{Cgroup, CgroupLayout, CgroupMode};
-pub use container::{Container, Started};
+pub use container::{Container, Inside, Started};
 pub use error::{Error, StartError};
 pub use root::RootSource;
 pub use stdio::StdioPlan;

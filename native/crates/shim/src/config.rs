@@ -7,6 +7,8 @@ use drayman_stdio::LogFile;
 use serde::de::IgnoredAny;
 use serde::Deserialize;
 
+use crate::health::plan::Plan as HealthPlan;
+
 /// The version of the file and of the messages that this shim speaks.
 pub const VERSION: u32 = 1;
 
@@ -28,6 +30,7 @@ pub struct Config {
     pub stdio: Stdio,
     pub log: Log,
     pub cgroup: CgroupLayout,
+    pub health: Option<HealthPlan>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,6 +4,7 @@
 //! reaps, and records how it all ended. Daemons speak to it over a socket (`messages.json`).
 
 mod adoption;
+mod checks;
 mod client;
 mod compressor;
 mod config;
@@ -15,6 +16,7 @@ mod durable;
 mod execs;
 mod followers;
 mod form;
+mod health;
 mod journal;
 mod kernel;
 mod logging;

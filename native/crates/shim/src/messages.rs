@@ -9,6 +9,8 @@ use base64::Engine;
 use drayman_stdio::Slow;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::health::record::{Record, Status};
+
 /// One datagram is one message; a larger one is refused.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
@@ -56,6 +58,10 @@ pub enum Ask {
     Adopt {
         until: Until,
     },
+    /// Probe the container's health no more, for it is about to be frozen.
+    Suspend {},
+    Resume {},
+    Health {},
 }
 
 /// What a client attaches to, and what it brings.
@@ -278,6 +284,10 @@ pub enum Answer {
         execs: BTreeMap<String, ExecStatus>,
         orphans: Orphans,
     },
+    Health {
+        /// None: it is not probed.
+        health: Option<Record>,
+    },
 }
 
 #[derive(Serialize)]
@@ -313,6 +323,16 @@ pub enum Event {
     },
     Detached {
         exec: Option<String>,
+    },
+    /// A probe of the container's health that runs a command begins.
+    Probe {},
+    Health {
+        status: Status,
+        failing_streak: u32,
+        /// A result changed the status.
+        changed: bool,
+        /// How a probe's command ended.
+        process_code: Option<i32>,
     },
 }
 

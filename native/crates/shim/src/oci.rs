@@ -5,12 +5,12 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use drayman_executor::spec::Process;
-use drayman_executor::{Cgroup, Error, StartError, Started, StdioPlan};
+use drayman_executor::{Cgroup, Error, Inside, StartError, Started, StdioPlan};
 use rustix::fs::Mode;
 use rustix::process::{pidfd_open, umask, Pid, PidfdFlags};
 use serde::Deserialize;
@@ -36,6 +36,7 @@ pub struct Oci {
     bundle: PathBuf,
     place: PathBuf,
     cgroup: Cgroup,
+    init: Option<(i32, OwnedFd)>,
 }
 
 /// A line of a runtime's log.
@@ -72,6 +73,7 @@ impl Oci {
             bundle: config.bundle.clone(),
             place,
             cgroup: Cgroup::find(&config.cgroup, cgroup)?,
+            init: None,
         })
     }
 
@@ -157,6 +159,8 @@ impl Runtime for Oci {
         let failed = |failure: Failure| failure.of(CREATE_FAILED);
         let started = self.launch(&create, stdio).map_err(failed)?;
         self.run(&["start".as_ref()], nowhere()).map_err(failed)?;
+        let copy = started.pidfd.try_clone().map_err(Failure::from);
+        self.init = Some((started.pid, copy.map_err(failed)?));
         Ok(started)
     }
 
@@ -171,6 +175,13 @@ impl Runtime for Oci {
                 self.launch(&[exec.as_slice(), &[plan.as_os_str()]].concat(), stdio)
             })
             .map_err(|failure| failure.of(EXEC_FAILED))
+    }
+
+    fn inside(&self) -> Option<Inside<'_>> {
+        self.init.as_ref().map(|(pid, pidfd)| Inside {
+            pid: *pid,
+            pidfd: pidfd.as_fd(),
+        })
     }
 
     fn signal_all(&self, signal: i32) -> Result<(), Error> {

@@ -34,6 +34,10 @@ pub enum Token {
     Answers,
     /// The end of one that compresses a file of the log.
     Compressor,
+    /// The end of a probe's process.
+    ProbeEnd,
+    /// What a probe's process or peer says.
+    ProbeIo,
 }
 
 /// Sessions and clients are numbered in 30 bits each, upwards: an event of one that is gone meets nobody.
@@ -41,6 +45,10 @@ const NUMBER_BITS: u32 = 30;
 const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
 
 impl Token {
+    pub fn is_of_probe(self) -> bool {
+        matches!(self, Self::ProbeEnd | Self::ProbeIo)
+    }
+
     fn pack(self) -> u64 {
         let (kind, session, client) = match self {
             Self::Listener => (0, 0, 0),
@@ -56,6 +64,8 @@ impl Token {
             Self::Delivery => (10, 0, 0),
             Self::Answers => (11, 0, 0),
             Self::Compressor => (12, 0, 0),
+            Self::ProbeEnd => (13, 0, 0),
+            Self::ProbeIo => (14, 0, 0),
         };
         kind << (2 * NUMBER_BITS) | u64::from(session) << NUMBER_BITS | u64::from(client)
     }
@@ -77,7 +87,9 @@ impl Token {
             9 => Self::Follower(client),
             10 => Self::Delivery,
             11 => Self::Answers,
-            _ => Self::Compressor,
+            12 => Self::Compressor,
+            13 => Self::ProbeEnd,
+            _ => Self::ProbeIo,
         }
     }
 }
@@ -169,6 +181,8 @@ mod tests {
             Token::Delivery,
             Token::Answers,
             Token::Compressor,
+            Token::ProbeEnd,
+            Token::ProbeIo,
         ] {
             assert_eq!(Token::unpack(token.pack()), token);
         }

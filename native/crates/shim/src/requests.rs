@@ -94,6 +94,9 @@ impl Shim {
                 let [client] = exactly(descriptors)?;
                 self.follow(client, &follow)
             }
+            Ask::Suspend {} => Ok(self.suspend_checks()),
+            Ask::Resume {} => Ok(self.resume_checks()),
+            Ask::Health {} => Ok(self.health()),
             Ask::Adopt { until } => {
                 let [lifeline] = exactly(descriptors)?;
                 self.waits.adopt(lifeline, until, &self.core.poller);
@@ -197,6 +200,9 @@ impl Shim {
         };
         self.started_at_ns = now_ns();
         self.state = State::Running;
+        if let Some(health) = &mut self.health {
+            health.start(Instant::now());
+        }
         let pid = started.pid;
         let process = Process::watch(started, &self.core.poller, Token::Process(INIT));
         if let Some(session) = self.sessions.get_mut(&INIT) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use drayman_executor::spec::{Process, Spec};
-use drayman_executor::{Container, Error, StartError, Started, StdioPlan};
+use drayman_executor::{Container, Error, Inside, StartError, Started, StdioPlan};
 
 use crate::config::Config;
 use crate::oci::Oci;
@@ -17,6 +17,9 @@ pub trait Runtime {
 
     /// Start a further process in the running container.
     fn exec(&self, process: &Process, stdio: &StdioPlan) -> Result<Started, StartError>;
+
+    /// Where to look into the running container; None before the start.
+    fn inside(&self) -> Option<Inside<'_>>;
 
     /// Send a signal to every process of the container.
     fn signal_all(&self, signal: i32) -> Result<(), Error>;
@@ -35,6 +38,10 @@ impl Runtime for Container {
 
     fn exec(&self, process: &Process, stdio: &StdioPlan) -> Result<Started, StartError> {
         self.exec(process, stdio)
+    }
+
+    fn inside(&self) -> Option<Inside<'_>> {
+        self.inside()
     }
 
     fn signal_all(&self, signal: i32) -> Result<(), Error> {

@@ -14,6 +14,7 @@ use crate::daemons::Daemons;
 use crate::durable;
 use crate::execs::Execs;
 use crate::followers::Followers;
+use crate::health::Health;
 use crate::journal::Journal;
 use crate::kernel::trim_memory;
 use crate::messages::{Event, State};
@@ -58,6 +59,7 @@ pub struct Shim {
     pub container: Option<Box<dyn Runtime>>,
     pub started_at_ns: i64,
     pub open_files: OpenFiles,
+    pub health: Option<Health>,
     pub log: Journal,
     /// Who asked for the start that waits for the log's receiver, and the number of the request.
     pub starting: Option<(u32, u64)>,
@@ -70,7 +72,7 @@ pub struct Shim {
 
 impl Shim {
     /// Listen for daemons, the first of which is there already.
-    pub fn new(config: Config, control: OwnedFd) -> Result<Self, String> {
+    pub fn new(mut config: Config, control: OwnedFd) -> Result<Self, String> {
         let failed = |what: &std::path::Path| {
             let what = what.display().to_string();
             move |error: io::Error| format!("{what}: {error}")
@@ -85,6 +87,7 @@ impl Shim {
             stdin_once: config.stdio.stdin_once,
             dies_with_client: false,
         };
+        let health = config.health.take().map(Health::new);
         Ok(Self {
             config,
             core: Core {
@@ -100,6 +103,7 @@ impl Shim {
             container: None,
             started_at_ns: 0,
             open_files: OpenFiles::raise(),
+            health,
             log,
             starting: None,
             ending: None,
@@ -111,9 +115,9 @@ impl Shim {
     /// Serve until nothing is left to do.
     pub fn run(&mut self) -> io::Result<()> {
         let mut events = Vec::new();
-        let mut rested = false;
+        let (mut rested, mut active) = (false, Instant::now());
         while self.is_needed() {
-            let idle = (!rested).then_some(IDLE_WAIT);
+            let idle = (!rested).then(|| IDLE_WAIT.saturating_sub(active.elapsed()));
             let due = self.deadline();
             let due = due.map(|at| at.saturating_duration_since(Instant::now()));
             let due = if self.is_behind() {
@@ -123,9 +127,10 @@ impl Shim {
             };
             let timeout = idle.into_iter().chain(due).min();
             self.core.poller.wait(timeout, &mut events)?;
-            if !events.is_empty() {
-                rested = false;
-            } else if timeout.is_some() && timeout == idle {
+            // A probe leaves no buffers behind: who is probed each second may rest all the same.
+            if events.iter().any(|(token, _)| !token.is_of_probe()) {
+                (rested, active) = (false, Instant::now());
+            } else if !rested && active.elapsed() >= IDLE_WAIT {
                 self.rest();
                 rested = true;
             }
@@ -184,6 +189,7 @@ impl Shim {
             Token::Delivery => self.on_delivery(),
             Token::Answers => self.on_answer(),
             Token::Compressor => log.compressed(&core.poller),
+            Token::ProbeEnd | Token::ProbeIo => self.on_probe(token),
             Token::Waiter(number) => self.waits.on_client(number, &core.poller),
             Token::Lifeline(number) => self.waits.on_lifeline(number, &core.poller),
         }
@@ -226,6 +232,7 @@ impl Shim {
             self.finish(number);
         }
         self.finish_container(now);
+        self.look_after_health(now);
         if self.state == State::Created && self.daemons.are_gone() {
             // Nobody will ever start it.
             self.leave();
@@ -266,6 +273,7 @@ impl Shim {
             .filter_map(Session::deadline)
             .chain(self.clear_until)
             .chain(self.log.deadline())
+            .chain(self.health.as_ref().and_then(Health::deadline))
             .min()
     }
 
@@ -291,6 +299,9 @@ impl Shim {
             Ok(Some(_)) => {
                 let log = (number == INIT && log.is_kept()).then_some(log);
                 session.drain(&mut core.shared(), log);
+                if let Some(health) = self.health.as_mut().filter(|_| number == INIT) {
+                    health.stop(&core.poller);
+                }
                 if number == INIT && !session.is_drained(Instant::now()) {
                     self.kill_all();
                 }

@@ -24,6 +24,8 @@ pub struct Process {
     pub apparmor_profile: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub selinux_label: String,
+    /// Not the specification's: the process is the child of one that passes signals on and reaps.
+    pub init: bool,
 }
 
 /// Numbers only: names were resolved in the container's own files before.

@@ -3,6 +3,7 @@
 mod bpf;
 mod credentials;
 mod file;
+mod first;
 mod mount;
 mod process;
 mod terminal;
@@ -10,6 +11,7 @@ mod terminal;
 pub(crate) use bpf::*;
 pub(crate) use credentials::*;
 pub(crate) use file::*;
+pub(crate) use first::*;
 pub(crate) use mount::*;
 pub(crate) use process::*;
 pub(crate) use terminal::*;

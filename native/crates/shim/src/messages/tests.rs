@@ -1,6 +1,7 @@
 //! Each message as the golden file shows it, and what is no message.
 
 use super::*;
+use crate::health::record::Outcome;
 use serde_json::Value;
 
 fn golden(part: &str) -> Vec<Value> {
@@ -92,6 +93,9 @@ fn requests_are_read() {
             chunked: true,
             head: b"HTTP/1.1 200 OK\r\n\r\n".to_vec(),
         }),
+        Ask::Suspend {},
+        Ask::Resume {},
+        Ask::Health {},
     ];
     let golden = golden("requests");
     assert_eq!(golden.len(), expected.len());
@@ -121,6 +125,14 @@ fn replies_are_written() {
             },
         ),
     ]);
+    let mut record = Record::new();
+    let outcome = Outcome {
+        started_at_ns: 1_700_000_000_000_000_001,
+        ended_at_ns: 1_700_000_000_000_000_002,
+        exit_code: -1,
+        output: "no".into(),
+    };
+    record.take(outcome, false, 1);
     let start = drayman_executor::StartError {
         message: "exec: \"x\": executable file not found in $PATH: unknown".into(),
         exit_code: 127,
@@ -147,6 +159,9 @@ fn replies_are_written() {
                 removal: 0,
             },
         }),
+        Ok(Answer::Health {
+            health: Some(record),
+        }),
         Err(Refusal::not_found("no such exec: e9")),
         Err(Refusal::from(start)),
     ];
@@ -172,6 +187,19 @@ fn events_are_written() {
         Event::Detached { exec: None },
         Event::Detached {
             exec: Some("e1".into()),
+        },
+        Event::Probe {},
+        Event::Health {
+            status: Status::Unhealthy,
+            failing_streak: 3,
+            changed: true,
+            process_code: Some(137),
+        },
+        Event::Health {
+            status: Status::Starting,
+            failing_streak: 0,
+            changed: false,
+            process_code: None,
         },
     ];
     let written: Vec<Value> = events

@@ -1,0 +1,88 @@
+"""Health checks: the processor time that a second of them costs outside the containers."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benches.conftest import Sizes
+from benches.engines import Engine
+
+SECOND_NS = 1_000_000_000
+MEASURED_S = 10.0
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+SERVER = "mkdir /w; echo ok > /w/index.html; exec httpd -f -p 127.0.0.1:80 -h /w"
+
+
+@pytest.mark.parametrize("kind", ["CMD true", "HTTP"])
+def bench_health(benchmark: BenchmarkFixture, engine: Engine, sizes: Sizes, kind: str) -> None:
+    """Beside HTTP probes of ours, the peer asks by wget: it has no other way."""
+    benchmark.group = f"{kind} each second in 20 containers (CPU in extra_info)"
+    names = [checked(engine, kind) for _ in range(sizes.idle_containers)]
+    try:
+        until_healthy(engine, names)
+        shares: list[float] = []
+        measured_s = MEASURED_S if benchmark.enabled else 1.0
+        benchmark.pedantic(lambda: shares.append(share(engine, measured_s)), rounds=1)
+        benchmark.extra_info["core_permille"] = 1000 * shares[-1]
+    finally:
+        engine.run("rm", "-f", *names)
+
+
+def checked(engine: Engine, kind: str) -> str:
+    """A container that is probed each second; the docker CLI has no way to say it all."""
+    test = ["CMD", "true"]
+    if kind == "HTTP":
+        url = "http://127.0.0.1/"
+        test = ["HTTP", url] if engine.name == "drayman" else ["CMD", "wget", "-qO-", url]
+    body: dict[str, Any] = {
+        "Image": "busybox",
+        "Cmd": ["sh", "-c", SERVER],
+        "HostConfig": {"NetworkMode": "none"},
+        "Healthcheck": {"Test": test, "Interval": SECOND_NS},
+    }
+    with closing(docker.APIClient(base_url=engine.host)) as client:
+        name = str(client.create_container_from_config(body)["Id"])
+    engine.run("start", name)
+    return name
+
+
+def until_healthy(engine: Engine, names: list[str]) -> None:
+    """Until each was probed once."""
+    limit = time.monotonic() + 60
+    while len(engine.output("ps", "-q", "--filter", "health=healthy").split()) < len(names):
+        assert time.monotonic() < limit, engine.output("ps", "-a")
+        time.sleep(0.2)
+
+
+def share(engine: Engine, measured_s: float) -> float:
+    """Of one core, what the engine, its shims and the probes take."""
+    before, began = spent_s(engine), time.monotonic()
+    while time.monotonic() < began + measured_s:
+        time.sleep(measured_s / 100)
+    return (spent_s(engine) - before) / (time.monotonic() - began)
+
+
+def spent_s(engine: Engine) -> float:
+    """Processor time so far of what was started with a path of the engine's, that of children
+    that ended included: a probe's counts as that of whoever started it."""
+    place = str(Path(engine.host.removeprefix("unix://")).parent).encode()
+    return sum(process_s(process, place) for process in Path("/proc").iterdir())
+
+
+def process_s(process: Path, place: bytes) -> float:
+    """Processor time of one process, 0 when it has ended or is another's."""
+    try:
+        if place not in (process / "cmdline").read_bytes():
+            return 0.0
+        fields = (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) * TICK_S
