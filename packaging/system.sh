@@ -2,8 +2,8 @@
 # Install the Debian packages that building and testing need; say which when we may not.
 #   build    a C compiler and static glibc for the shim, libseccomp for the extension
 #   engine   nftables' library, ps
-#   tests    a static busybox for images, runc (an oracle, too) and crun, the docker CLI, iproute2, bsdtar,
-#            rsyslogd and journald as receivers of logs
+#   tests    a static busybox for images, runc (an oracle, too) and crun, the docker CLI and dockerd,
+#            iproute2, bsdtar, rsyslogd and journald as receivers of logs
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
@@ -13,7 +13,10 @@ packages=(
   busybox-static runc crun iproute2 nftables curl netcat-openbsd golang-github-containers-common
   libarchive-tools bzip2 xz-utils zstd rsyslog systemd
 )
-command -v docker >/dev/null || packages+=(docker.io)
+# The CLI, and a dockerd as peer; whoever has both may have them of anyone.
+for program in docker dockerd; do
+  command -v "$program" >/dev/null || packages+=(docker.io)
+done
 
 missing=()
 for package in "${packages[@]}"; do

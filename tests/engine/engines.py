@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -220,7 +220,7 @@ class EngineServer:
                 self.api("DELETE", f"/containers/{container}?force=1&v=1")
             if self._client is not None:
                 self._client.close()
-            until(lambda: not self._leaks(), lambda: f"left: {self._leaks()}")
+            until(lambda: not self.leaks(), lambda: f"left: {self.leaks()}")
             assert self.stop() == 0
         finally:
             self.kill()
@@ -231,7 +231,9 @@ class EngineServer:
             if directory.exists():
                 directory.rmdir()
 
-    def _leaks(self) -> list[str]:
+    def leaks(self, known: Collection[str] = (), running: Collection[str] = ()) -> list[str]:
+        """What there is of containers other than these, by their ids: of the ``known`` their
+        directories, of those that are ``running`` everything."""
         place = str(self.place)
         mounts = [
             line.split()[4]
@@ -245,12 +247,16 @@ class EngineServer:
             for child in directory.iterdir()
             if child.is_dir()
         ]
-        directories = [
-            str(child)
+        directories = {
+            parent: [str(child) for child in (self.place / parent).iterdir()]
             for parent in ("root/containers", "root/tmp", "run/c", "run/netns")
-            for child in (self.place / parent).iterdir()
+        }
+        homes = directories.pop("root/containers") + directories.pop("run/c")
+        others = sum(directories.values(), mounts + groups + _processes(place))
+        return [
+            *(home for home in homes if not any(one in home for one in known)),
+            *(other for other in others if not any(one in other for one in running)),
         ]
-        return mounts + groups + directories + _processes(place)
 
 
 def _processes(place: str) -> list[str]:

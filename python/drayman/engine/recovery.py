@@ -104,7 +104,7 @@ class Recovery:
         self._supervision.watch(entry, shim)
         before = entry.record
         started = {}
-        if not entry.state.running:
+        if entry.state.pid != status.init_pid:
             # A start whose record was not written any more: the socket is as old as the run.
             started["started_at_ns"] = paths.socket.stat().st_mtime_ns
             held = go_json.loads(await blocking(paths.attachment.read_bytes), Attached)
@@ -113,6 +113,8 @@ class Recovery:
             status=await blocking(self._status_of_living, entry),
             pid=status.init_pid,
             ever_started=True,
+            # Whoever asked it to end has no answer, nor has it ended.
+            manually_stopped=False,
             error="",
             **started,
         )

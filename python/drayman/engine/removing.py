@@ -40,22 +40,35 @@ class Removing:
         entry = self._context.containers.find(name)
         if link:
             raise System("Conflict, cannot remove the default link name of the container")
-        if force and entry.state.running:
-            await self._stopping.kill_for_removal(entry)
-        if force and entry.state.status == REMOVING:
+        while force and not await self._ended_and_removed(entry, name, volumes=volumes):
+            # A policy started it again between the kill and the removal.
+            pass
+        if not force:
+            follow(entry.record, "remove", asked=name)
+            async with entry.lock:
+                self._context.present(entry, name)
+                await self._begin(entry, name, volumes=volumes)
+
+    async def _ended_and_removed(self, entry: Entry, name: str, *, volumes: bool) -> bool:
+        """Kill it if it runs, and remove it if it does not then; whether it is gone."""
+        await self._stopping.kill_for_removal(entry)
+        if entry.state.status == REMOVING:
             # Someone else, or --rm, is at it: what was asked for happens.
             _, error = await entry.waits.add(REMOVED).outcome()
             if error:
                 raise System(f"cannot remove container {entry.id}: {error}")
-            return
-        follow(entry.record, "remove", asked=name)
+            return True
         async with entry.lock:
-            if self._context.containers.get(entry.id) is not entry:
-                if force:
-                    return
-                raise NotFound(f"No such container: {name}")
-            entry.change(status=follow(entry.record, "remove", asked=name))
-            await self._take_away(entry, volumes=volumes)
+            if self._context.containers.get(entry.id) is entry:
+                if entry.state.running:
+                    return False
+                await self._begin(entry, name, volumes=volumes)
+            return True
+
+    async def _begin(self, entry: Entry, name: str, *, volumes: bool) -> None:
+        """The caller holds the lock."""
+        entry.change(status=follow(entry.record, "remove", asked=name))
+        await self._take_away(entry, volumes=volumes)
 
     async def automatically(self, entry: Entry) -> None:
         """What --rm asked for; one who removes it first is welcome."""
