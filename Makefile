@@ -8,7 +8,7 @@ CARGO_SOURCES := $(shell find native Cargo.toml Cargo.lock setup.py pyproject.to
 # Tests run side by side, a file on one worker.
 WORKERS ?= 2
 
-.PHONY: help demo test venv lint unit native bench fuzz docs clean system
+.PHONY: help demo test venv lint unit native bench soak fuzz docs clean system
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ bench: venv ## Measure beside dockerd and GNU tar; print a table and draw it
 	$(PYTHON) -m pytest benches -o addopts= --benchmark-only -q --timeout 900 \
 	  --benchmark-json=build/bench/run.json --benchmark-columns=median,min,rounds
 	$(PYTHON) -m benches.report build/bench/run.json
+
+soak: venv ## Kill engine and shims a thousand times while clients work
+	DRAYMAN_CRASH_ROUNDS=1000 DRAYMAN_CRASH_SEED=$${RANDOM} $(PYTHON) -m pytest -q tests/engine/test_crash.py
 
 fuzz: system ## Fuzz what reads strangers' bytes, one minute each
 	packaging/fuzz.sh

@@ -256,10 +256,10 @@ class Shim:
         async with self._room_to_ask:
             request.id = next(self._numbers)
             message = msgspec.json.encode(request)
+            await self._send(message, fds)
             future: asyncio.Future[msgspec.Raw] = self._loop.create_future()
             self._asked[request.id] = future
             try:
-                await self._send(message, fds)
                 return msgspec.json.decode(await future, type=answer)
             finally:
                 del self._asked[request.id]
