@@ -132,6 +132,25 @@ def test_further_processes(under: Under) -> None:
     until(lambda: not engine.api("GET", f"/exec/{made['Id']}/json")[1]["Running"])
 
 
+CHECKS = {
+    ("CMD", "true"): "healthy",
+    ("CMD-SHELL", "exit 3"): "unhealthy",
+    ("FILE", "/etc/passwd"): "healthy",
+    ("TCP", "80"): "healthy",
+}
+
+
+def test_every_kind_of_health_check(under: Under) -> None:
+    engine = under.engine
+    listens = ("httpd", "-f", "-p", "80")
+    for test, status in CHECKS.items():
+        check = {"Test": list(test), "Interval": 50_000_000, "Retries": 3}
+        host_config = {"Runtime": under.options[1], "NetworkMode": "none"}
+        container = engine.running(*listens, Healthcheck=check, HostConfig=host_config)
+        until(lambda c=container, s=status: engine.state(c)["Health"]["Status"] == s)
+        engine.docker("rm", "-f", container)
+
+
 def test_stop_pause_and_top(under: Under) -> None:
     engine = under.engine
     waits = "trap 'exit 5' TERM; while sleep 0.05; do :; done"
