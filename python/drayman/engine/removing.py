@@ -40,14 +40,15 @@ class Removing:
         entry = self._context.containers.find(name)
         if link:
             raise System("Conflict, cannot remove the default link name of the container")
-        while force and not await self._ended_and_removed(entry, name, volumes=volumes):
-            # A policy started it again between the kill and the removal.
-            pass
-        if not force:
-            follow(entry.record, "remove", asked=name)
-            async with entry.lock:
-                self._context.present(entry, name)
-                await self._begin(entry, name, volumes=volumes)
+        if force:
+            # Once more when a policy starts it between the kill and the removal.
+            while not await self._ended_and_removed(entry, name, volumes=volumes):
+                pass
+            return
+        follow(entry.record, "remove", asked=name)
+        async with entry.lock:
+            self._context.present(entry, name)
+            await self._begin(entry, name, volumes=volumes)
 
     async def _ended_and_removed(self, entry: Entry, name: str, *, volumes: bool) -> bool:
         """Kill it if it runs, and remove it if it does not then; whether it is gone."""
