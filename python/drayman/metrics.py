@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from drayman import __version__
+from drayman.idle_server import IdleServer
 
 # Seconds. A start takes milliseconds, a stop as long as its container likes.
 ACTION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -71,11 +72,10 @@ class States(Collector):
         yield family
 
 
-class MetricsServer(uvicorn.Server):
-    """Answers scrapes, whatever their path, until it is told to stop; idle otherwise."""
+class MetricsServer(IdleServer):
+    """Answers scrapes, whatever their path, until it is told to stop."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._asked_to_stop = asyncio.Event()
         super().__init__(
             uvicorn.Config(
                 make_asgi_app(metrics.registry),
@@ -94,13 +94,9 @@ class MetricsServer(uvicorn.Server):
         try:
             yield
         finally:
-            self.should_exit = self.force_exit = True
-            self._asked_to_stop.set()
+            self.force_exit = True
+            self.stop()
             await task
-
-    async def main_loop(self) -> None:
-        """Wait, where uvicorn would wake ten times a second."""
-        await self._asked_to_stop.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -20,6 +20,7 @@ from drayman.api.listeners import Listener
 from drayman.api.protocol import DockerProtocol
 from drayman.api.router import Router
 from drayman.api.routes import TABLE
+from drayman.idle_server import IdleServer
 
 # dockerd closes no idle connection, and Go's clients do not repeat a POST on a connection
 # that was closed under it.
@@ -53,8 +54,8 @@ async def serve(
             one.close()
 
 
-class Server(uvicorn.Server):
-    """uvicorn's server with our protocol, idle when nothing happens, and an end of our own."""
+class Server(IdleServer):
+    """The server with our protocol, and an end of our own."""
 
     def __init__(
         self,
@@ -64,7 +65,6 @@ class Server(uvicorn.Server):
         observer: Observer | None = None,
     ) -> None:
         self.front = Front()
-        self._asked_to_stop = asyncio.Event()
         self._reload = reload
         router = Router(TABLE)
         protocol = functools.partial(DockerProtocol, front=self.front, router=router)
@@ -83,15 +83,6 @@ class Server(uvicorn.Server):
                 timeout_keep_alive=KEEP_ALIVE_S,
             )
         )
-
-    def stop(self) -> None:
-        """Ask for the end; from the event loop's thread."""
-        self.should_exit = True
-        self._asked_to_stop.set()
-
-    async def main_loop(self) -> None:
-        """Wait, where uvicorn would wake ten times a second."""
-        await self._asked_to_stop.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
