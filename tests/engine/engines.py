@@ -125,7 +125,7 @@ class EngineServer:
         try:
             return answer.status, json.loads(text)
         except ValueError:
-            return answer.status, text.decode()
+            return answer.status, text.decode(errors="replace")
 
     def hijack(self, path: str, body: Any = None) -> tuple[socket.socket, bytes]:
         """POST and take the connection over; the answer's head. What follows is left on the

@@ -31,6 +31,7 @@ class Pausing:
     async def _turn(self, name: str, event: str) -> None:
         entry = self._context.containers.find(name)
         async with entry.lock:
+            self._context.present(entry, name)
             status = follow(entry.record, event, asked=name)
             turn = cgroups.freeze if event == "pause" else cgroups.thaw
             cgroup = self._context.cgroup_path(entry.record)

@@ -117,7 +117,7 @@ class Stopping:
     async def _send(self, entry: Entry, number: int, event: str) -> None:
         """Send one signal to the main process, and thaw it when it is meant to end it."""
         async with entry.lock:
-            self._context.present(entry, entry.record.name)
+            self._context.present(entry, entry.id)
             was_restarting = entry.state.status == RESTARTING
             status = follow(entry.record, event)
             final = event == "stop" or _ends_the_policy(entry, number)
