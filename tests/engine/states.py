@@ -13,6 +13,16 @@ FIRST_BACK_OFF_S = 0.1
 ENOUGH_S = 1.5
 
 
+TRAP = "trap 'exit 5' TERM; trap 'exit 6' INT; echo ready; while :; do sleep 0.01; done"
+
+
+def ready(engine: EngineServer, script: str = TRAP, **body: object) -> str:
+    """A container that has said that it listens to signals; its id."""
+    container = engine.running("sh", "-c", script, **body)
+    until(lambda: b"ready" in engine.docker("logs", container).stdout)
+    return container
+
+
 def container_in(engine: EngineServer, status: str) -> str:
     """A new container in this state; its id."""
     return MAKERS[status](engine)

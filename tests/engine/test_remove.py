@@ -1,4 +1,4 @@
-"""Removing containers, one by one and all that do not run."""
+"""Removing containers."""
 
 from __future__ import annotations
 
@@ -61,23 +61,6 @@ def test_anonymous_volumes_stay_without_v(engine_server: EngineServer) -> None:
     volume = document["Mounts"][0]["Name"]
     assert engine_server.api("DELETE", f"/containers/{container}")[0] == 204
     assert engine_server.api("GET", f"/volumes/{volume}")[0] == 200
-
-
-def test_prune_takes_what_does_not_run(engine_server: EngineServer) -> None:
-    kept = engine_server.running()
-    engine_server.create("true", Labels={"keep": "me"}, name="labelled")
-    gone = engine_server.create("true")
-    path = '/containers/prune?filters={"label!":["keep"]}'
-    status, answer = engine_server.api("POST", path)
-    assert status == 200
-    assert gone in answer["ContainersDeleted"]
-    assert engine_server.api("GET", f"/containers/{kept}/json")[0] == 200
-    assert engine_server.api("GET", "/containers/labelled/json")[0] == 200
-    assert engine_server.api("POST", '/containers/prune?filters={"label":["no"]}')[1] == {
-        "ContainersDeleted": None,
-        "SpaceReclaimed": 0,
-    }
-    assert engine_server.api("POST", '/containers/prune?filters={"x":["y"]}')[0] == 400
 
 
 def test_force_takes_one_that_is_ending_by_itself(engine_server: EngineServer) -> None:

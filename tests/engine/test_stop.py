@@ -1,18 +1,10 @@
-"""Stop, kill and restart."""
+"""Stop."""
 
 from __future__ import annotations
 
 import pytest
-from tests.engine.engines import EngineServer, until
-
-TRAP = "trap 'exit 5' TERM; trap 'exit 6' INT; echo ready; while :; do sleep 0.01; done"
-
-
-def ready(engine: EngineServer, script: str = TRAP, **body: object) -> str:
-    """A container that has said that it is ready."""
-    container = engine.running("sh", "-c", script, **body)
-    until(lambda: b"ready" in engine.docker("logs", container).stdout)
-    return container
+from tests.engine.engines import EngineServer
+from tests.engine.states import ready
 
 
 def test_stop_asks_first(engine_server: EngineServer) -> None:
@@ -50,47 +42,44 @@ def test_stop_of_what_does_not_run_is_304(engine_server: EngineServer, run: bool
     assert engine_server.api("POST", f"/containers/{container}/stop")[0] == 304
 
 
-def test_a_bad_signal_is_500_for_stop_and_400_for_kill(engine_server: EngineServer) -> None:
+def test_a_bad_signal_is_a_fault_of_the_engine(engine_server: EngineServer) -> None:
     container = engine_server.running()
-    assert engine_server.api("POST", f"/containers/{container}/stop?signal=NOPE")[0] == 500
-    assert engine_server.api("POST", f"/containers/{container}/kill?signal=NOPE") == (
-        400,
-        {"message": f"cannot kill container: {container}: invalid signal: NOPE"},
+    assert engine_server.api("POST", f"/containers/{container}/stop?signal=NOPE") == (
+        500,
+        {"message": f"cannot stop container: {container}: invalid signal: NOPE"},
     )
+    assert engine_server.state(container)["Status"] == "running"
 
 
-def test_kill_waits_for_the_end(engine_server: EngineServer) -> None:
-    container = engine_server.running()
-    assert engine_server.api("POST", f"/containers/{container}/kill")[0] == 204
+def test_a_paused_container_acts_on_the_signal(engine_server: EngineServer) -> None:
+    container = ready(engine_server)
+    engine_server.docker("pause", container)
+    engine_server.docker("stop", "-t", "20", container)
+    assert engine_server.state(container)["ExitCode"] == 5
+
+
+def test_a_negative_time_never_kills(engine_server: EngineServer) -> None:
+    container = ready(engine_server, "trap 'sleep 1; exit 7' TERM; echo ready; sleep 1000 & wait")
+    engine_server.client().api.stop(container, timeout=-1)
+    assert engine_server.state(container)["ExitCode"] == 7
+
+
+def test_the_container_says_how_long_and_by_which_signal(engine_server: EngineServer) -> None:
+    container = ready(
+        engine_server,
+        "trap '' INT; trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done",
+        StopSignal="SIGINT",
+        StopTimeout=0,
+    )
+    engine_server.docker("stop", container)
+    kills = engine_server.events(container=[container], event=["kill"])
+    assert [one["Actor"]["Attributes"]["signal"] for one in kills] == ["2", "9"]
     assert engine_server.state(container)["ExitCode"] == 137
-    assert engine_server.api("POST", f"/containers/{container}/kill") == (
-        409,
-        {"message": f"cannot kill container: {container}: container {container} is not running"},
-    )
 
 
-def test_a_kill_says_what_it_could_not(engine_server: EngineServer) -> None:
-    assert engine_server.api("POST", "/containers/nosuch/kill") == (
-        404,
-        {"message": "cannot kill container: nosuch: No such container: nosuch"},
-    )
-
-
-def test_a_paused_container_can_be_killed_and_stopped(engine_server: EngineServer) -> None:
-    for verb in ("kill", "stop?t=1"):
-        container = engine_server.running()
-        engine_server.api("POST", f"/containers/{container}/pause")
-        assert engine_server.api("POST", f"/containers/{container}/{verb}")[0] == 204
-        assert engine_server.state(container)["Status"] == "exited"
-
-
-def test_restart_ends_one_run_and_begins_another(engine_server: EngineServer) -> None:
-    container = ready(engine_server, HostConfig={"AutoRemove": True})
-    before = engine_server.state(container)
-    assert engine_server.api("POST", f"/containers/{container}/restart?t=5")[0] == 204
-    after = engine_server.state(container)
-    assert (after["Status"], after["Running"]) == ("running", True)
-    assert after["Pid"] != before["Pid"]
-    actions = engine_server.actions(container)
-    assert actions[-1] == "restart"
-    assert set(actions[-5:]) == {"kill", "die", "stop", "start", "restart"}
+@pytest.mark.parametrize("time", ["x", "1.5"])
+def test_a_time_that_is_no_number_is_400(engine_server: EngineServer, time: str) -> None:
+    container = engine_server.create("true")
+    status, answer = engine_server.api("POST", f"/containers/{container}/stop?t={time}")
+    assert status == 400
+    assert time in answer["message"]

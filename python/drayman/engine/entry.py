@@ -72,8 +72,8 @@ class Entry:
             self.ended.set()
         # The client stopped or killed this run: the restart policy is silent about it.
         self.policy_off = False
-        # A restart by hand is between its halves: --rm spares the container.
-        self.surviving = False
+        # Restarts by hand that are between their halves: --rm spares the container.
+        self.surviving = 0
         self.back_off_s = 0.0
         self.restart: asyncio.Task[None] | None = None
 

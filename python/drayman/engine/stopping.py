@@ -53,14 +53,14 @@ class Stopping:
         entry = self._context.containers.find(name)
         try:
             number = parse(signal_name) if signal_name else None
-            entry.surviving = True
+            entry.surviving += 1
             try:
                 if entry.state.running:
                     await self._end(entry, number, timeout_s)
                     self._context.announce.container(entry.record, "stop")
                 await self._starting.start(entry.id)
             finally:
-                entry.surviving = False
+                entry.surviving -= 1
         except NotModified:
             # Someone else started it between the halves.
             pass
