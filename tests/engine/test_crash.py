@@ -1,6 +1,6 @@
 """Engine, shims or both are killed at any moment: every promise that was made is kept.
 
-Thirty rounds; ``DRAYMAN_CRASH_ROUNDS`` makes it more, ``DRAYMAN_CRASH_SEED`` other ones.
+A hundred rounds; ``DRAYMAN_CRASH_ROUNDS`` makes it more, ``DRAYMAN_CRASH_SEED`` other ones.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.engine.crashing import (
 )
 from tests.engine.engines import EngineServer, until
 
-ROUNDS = int(os.environ.get("DRAYMAN_CRASH_ROUNDS", "30"))
+ROUNDS = int(os.environ.get("DRAYMAN_CRASH_ROUNDS", "100"))
 SEED = int(os.environ.get("DRAYMAN_CRASH_SEED", "1"))
 CLIENTS = 3
 # The moment of the kill, from the beginning of a round.

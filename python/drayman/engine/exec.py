@@ -54,6 +54,8 @@ class Execs:
             # Attach answers 400 to the same fault.
             raise System(str(error)) from None
         user = await self._user(entry, request.user or entry.record.config.user)
+        # It may have ended meanwhile.
+        follow(entry.record, "exec", asked=name)
         one = Exec(
             ExecRecord(id=secrets.token_hex(32), container_id=entry.id, request=request, user=user)
         )

@@ -10,6 +10,7 @@ from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import follow
+from drayman.errors import Conflict
 from drayman.runtime import cgroups
 from drayman.runtime.shim import Gone
 
@@ -40,8 +41,11 @@ class Pausing:
                 await check_health(entry, on=False)
             try:
                 await blocking(turn, self._context.host.cgroup, cgroup)
-            except BaseException:
+            except BaseException as error:
                 await check_health(entry, on=event == "pause")
+                if isinstance(error, cgroups.Ended):
+                    # Its exit waits for the lock.
+                    raise Conflict(f"container {entry.id} is not running") from None
                 raise
             if event == "unpause":
                 await check_health(entry, on=True)

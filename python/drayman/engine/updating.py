@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from msgspec.structs import replace
 
 from drayman.engine.blocking import blocking
@@ -11,7 +13,7 @@ from drayman.engine.entry import Entry
 from drayman.engine.lifecycle import follow
 from drayman.errors import Conflict, InvalidParameter
 from drayman.model.container import HostConfig
-from drayman.runtime import limits, resources, validation
+from drayman.runtime import cgroups, limits, resources, validation
 
 _FIELDS = (
     "cpu_shares",
@@ -60,7 +62,9 @@ class Updating:
             cgroup = self._context.cgroup_path(before)
             composed = [resources.compose(one.host_config, host) for one in (before, changed)]
             try:
-                held = await blocking(limits.update, layout, cgroup, *composed)
+                # One that has ended this moment has them for its next run.
+                with contextlib.suppress(cgroups.Ended):
+                    held = await blocking(limits.update, layout, cgroup, *composed)
             except InvalidParameter as error:
                 raise InvalidParameter(f"Cannot update container {before.id}: {error}") from None
         entry.record = changed

@@ -20,6 +20,9 @@ from drayman.model.container import Container
 from drayman.storage.files import View
 from drayman.storage.paths import Paths
 
+# An exit is recorded within milliseconds.
+_ENDING_WAIT_S = 5.0
+
 
 class Lease:
     """One open view; starts of its container wait until it is closed."""
@@ -50,6 +53,17 @@ class Views:
 
     async def open(self, entry: Entry, name: str, *, mounts: bool) -> Lease:
         """The container's root, as it sees it (``mounts``) or the root file system alone."""
+        while True:
+            try:
+                return await self._lease(entry, name, mounts)
+            except Ended:
+                # Once it is known that it has, the view is one of a stopped container.
+                try:
+                    await asyncio.wait_for(entry.ended.wait(), _ENDING_WAIT_S)
+                except TimeoutError:
+                    raise NotFound(f"container {entry.id} is not running") from None
+
+    async def _lease(self, entry: Entry, name: str, mounts: bool) -> Lease:
         async with entry.lock:
             if entry.state.status in ("removing", "dead"):
                 raise NotFound(f"No such container: {name}")
@@ -107,18 +121,24 @@ class Views:
         return sorted(shown, key=lambda mount: mount[1].count("/"))
 
 
+class Ended(Exception):
+    """Raised when the run that was to be entered is over, which is recorded in a moment."""
+
+
 def enter(record: Container, *, mounts: bool) -> View:
-    """Enter a running container; blocks. NotFound when it ended meanwhile."""
+    """Enter a running container; blocks. Raises Ended."""
     pid = record.state.pid
     try:
         pidfd = os.pidfd_open(pid)
     except ProcessLookupError:
-        raise NotFound(f"container {record.id} is not running") from None
+        raise Ended from None
     try:
         # The number may have been given to another process before the descriptor was made.
         if record.id not in _cgroup(pid):
-            raise NotFound(f"container {record.id} is not running")
+            raise Ended
         return View.running(pid, pidfd, mounts=mounts)
+    except NotFound:
+        raise Ended from None
     finally:
         os.close(pidfd)
 

@@ -76,12 +76,15 @@ class Waiter:
         # A client that is gone needs no answer.
         with contextlib.suppress(OSError), self._lifeline() as reading:
             head = await caller.head() if greet else b""
-            fd = caller.fileno()
+            # Ours: a client may leave meanwhile, and another one be given its number.
+            fd = os.dup(caller.fileno())
             try:
                 await shim.keep(fd, reading, until=self.until, chunked=caller.chunked, head=head)
             except DraymanError:
                 # The shim is gone: we alone answer.
                 await tell(fd, head)
+            finally:
+                os.close(fd)
 
     async def adopt(self, shim: Shim) -> None:
         """Answer, from now on, the clients that a dead engine left with its shim."""

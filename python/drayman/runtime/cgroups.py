@@ -6,6 +6,7 @@ Everything takes a `Layout` of paths, so recorded or made-up trees serve as host
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import posixpath
 import time
@@ -114,12 +115,22 @@ def pids(layout: Layout, cgroup: str) -> list[int]:
     return sorted(found)
 
 
+# What files of a group say that was removed before they were opened, and since.
+GONE = (errno.ENOENT, errno.ENODEV)
+
+
+class Ended(System):
+    """Raised when a cgroup is gone: no process of the container lives any more."""
+
+
 def freeze(layout: Layout, cgroup: str) -> None:
-    """Stop every process of a container where it is. Raises System when that fails, after
-    thawing what was frozen."""
+    """Stop every process of a container where it is. Raises Ended, and System when that fails
+    otherwise, after thawing what was frozen."""
     try:
         _freeze(layout, cgroup)
     except OSError as error:
+        if error.errno in GONE:
+            raise Ended(f"cannot freeze {cgroup}: it is gone") from None
         raise System(f"cannot freeze {cgroup}: {error.strerror}") from error
 
 
@@ -143,7 +154,7 @@ def _freeze(layout: Layout, cgroup: str) -> None:
 
 
 def thaw(layout: Layout, cgroup: str) -> None:
-    """Let a frozen container go on; harmless when it is not frozen. Raises System."""
+    """Let a frozen container go on; harmless when it is not frozen, or gone. Raises System."""
     directory = _freezer(layout, cgroup)
     try:
         if layout.mode == "v2":
@@ -151,7 +162,8 @@ def thaw(layout: Layout, cgroup: str) -> None:
         else:
             _write(directory / "freezer.state", "THAWED")
     except OSError as error:
-        raise System(f"cannot thaw {cgroup}: {error.strerror}") from error
+        if error.errno not in GONE:
+            raise System(f"cannot thaw {cgroup}: {error.strerror}") from error
 
 
 def frozen(layout: Layout, cgroup: str) -> bool:

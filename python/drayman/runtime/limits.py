@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from drayman.errors import InvalidParameter, System
-from drayman.runtime.cgroups import Layout
+from drayman.errors import InvalidParameter
+from drayman.runtime.cgroups import GONE, Ended, Layout
 
 # (controller, file, value)
 Setting = tuple[str, str, str]
@@ -55,7 +55,7 @@ def update(
     """Hold a running container to what differs between two ``linux.resources``.
 
     Returns what stood there, for `put_back`. Raises InvalidParameter with the field and the
-    kernel's reason when a value is refused, System when the cgroup is not there; nothing is
+    kernel's reason when a value is refused, Ended when the cgroup is not there; nothing is
     changed then.
     """
     known = set(settings(layout, before))
@@ -73,8 +73,8 @@ def update(
     except OSError as error:
         put_back(held)
         path, reason = Path(str(error.filename)), str(error.strerror).lower()
-        if error.errno == errno.ENOENT:
-            raise System(f"{path}: {reason}") from error
+        if error.errno in GONE:
+            raise Ended(f"{path}: {reason}") from error
         raise InvalidParameter(
             f"{_FIELDS.get(path.name, path.name)}: failed to write {dict(wanted)[path]} to"
             f" {path.name}: {reason}"
