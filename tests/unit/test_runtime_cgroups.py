@@ -152,9 +152,10 @@ def test_a_freeze_that_never_ends_is_undone(
 
 
 def test_freezing_what_is_gone(tmp_path: Path) -> None:
+    layout = tree_v1(tmp_path)
     with pytest.raises(cgroups.Ended, match="cannot freeze /gone"):
-        cgroups.freeze(tree_v1(tmp_path), "/gone")
-    cgroups.thaw(tree_v1(tmp_path), "/gone")
+        cgroups.freeze(layout, "/gone")
+    cgroups.thaw(layout, "/gone")
     with pytest.raises(System, match="no freezer cgroup"):
         cgroups.freeze(Layout(mode="v1"), "/c")
 
