@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.engine.engines import EngineServer, until
 
@@ -48,10 +49,26 @@ def test_processes_do_not_get_on(engine_server: EngineServer) -> None:
 
 
 def test_execs_stand_still_too(engine_server: EngineServer) -> None:
-    container = engine_server.client().containers.get(engine_server.running())
-    _, output = container.exec_run(["sh", "-c", "sleep 0.1; echo on"], stream=True)
-    container.pause()
-    container.reload()
-    assert container.status == "paused"
-    container.unpause()
-    assert b"".join(output) == b"on\n"
+    box = engine_server.client().containers.get(engine_server.running())
+    script = "echo begun >/begun; sleep 0.1; echo on"
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(engine_server.docker, "exec", box.id, "sh", "-c", script)
+        until(lambda: box.exec_run(["test", "-e", "/begun"]).exit_code == 0)
+        box.pause()
+        box.reload()
+        assert box.status == "paused"
+        box.unpause()
+        assert running.result().stdout == b"on\n"
+
+
+def test_who_is_being_killed_is_not_held_back(engine_server: EngineServer) -> None:
+    for _ in range(10):
+        container = engine_server.running()
+        with ThreadPoolExecutor(2) as pool:
+            pausing = pool.submit(engine_server.api, "POST", f"/containers/{container}/pause")
+            killing = pool.submit(engine_server.api, "POST", f"/containers/{container}/kill")
+            assert pausing.result()[0] in (204, 409)
+            assert killing.result()[0] == 204
+        assert engine_server.state(container)["ExitCode"] == 137
+        last = engine_server.actions(container)[2:]
+        assert last in (["pause", "kill", "die"], ["kill", "die"])

@@ -35,6 +35,7 @@ class Entry:
     __slots__ = (
         "arrivals",
         "back_off_s",
+        "doomed",
         "ended",
         "execs",
         "gate",
@@ -70,6 +71,8 @@ class Entry:
         self.ended = asyncio.Event()
         if not record.state.running:
             self.ended.set()
+        # SIGKILL is on its way to this run: who froze it now would keep it from its end.
+        self.doomed = False
         # The client stopped or killed this run: the restart policy is silent about it.
         self.policy_off = False
         # Restarts by hand that are between their halves: --rm spares the container.

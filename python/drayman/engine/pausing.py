@@ -34,6 +34,8 @@ class Pausing:
         async with entry.lock:
             self._context.present(entry, name)
             status = follow(entry.record, event, asked=name)
+            if entry.doomed and event == "pause":
+                raise Conflict(f"container {entry.id} is not running")
             turn = cgroups.freeze if event == "pause" else cgroups.thaw
             cgroup = self._context.cgroup_path(entry.record)
             if event == "pause":

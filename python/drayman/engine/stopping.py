@@ -135,6 +135,7 @@ class Stopping:
                 await entry.shim.signal(number)
             except Gone:
                 raise Conflict(f"container {entry.id} is not running") from None
+            entry.doomed = entry.doomed or number == signal.SIGKILL
             thawed = entry.state.status == "paused" and final
             if thawed:
                 await blocking(

@@ -46,6 +46,7 @@ class Supervision:
     def watch(self, entry: Entry, shim: Shim) -> None:
         """Follow a shim from now on: its events, and its end."""
         entry.shim = shim
+        entry.doomed = False
         entry.ended.clear()
         shim.on_event = lambda event: self._heard(entry, shim, event)
         shim.closed.add_done_callback(lambda _: self._left(entry, shim))
