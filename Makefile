@@ -64,7 +64,8 @@ bench: venv ## Measure beside dockerd and GNU tar; print a table and draw it
 	  --benchmark-json=build/bench/run.json --benchmark-columns=median,min,rounds
 	$(PYTHON) -m benches.report build/bench/run.json
 
-soak: venv ## Kill engine and shims a thousand times while clients work
+soak: venv ## Ten minutes of containers that come and go, then a thousand kills of engine and shims
+	DRAYMAN_SOAK_SECONDS=$${DRAYMAN_SOAK_SECONDS:-600} $(PYTHON) -m pytest -q -s tests/engine/test_soak.py
 	DRAYMAN_CRASH_ROUNDS=1000 DRAYMAN_CRASH_SEED=$${RANDOM} $(PYTHON) -m pytest -q tests/engine/test_crash.py
 
 fuzz: system ## Fuzz what reads strangers' bytes, one minute each

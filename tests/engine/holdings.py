@@ -24,6 +24,27 @@ def held(engine: EngineServer) -> dict[str, int]:
     return {**counts, "descriptors": len(os.listdir(f"/proc/{engine.process.pid}/fd"))}
 
 
+def at_rest(engine: EngineServer) -> dict[str, int]:
+    """What must be no more, once the engine has heard that its clients left."""
+    until(lambda: connections(engine) == 0)
+    process = Path(f"/proc/{engine.process.pid}")
+    threads = list((process / "task").iterdir())
+    mounts = (process / "mountinfo").read_text().splitlines()
+    return {
+        **held(engine),
+        "threads": len(threads),
+        "mount namespaces": len({os.readlink(thread / "ns/mnt") for thread in threads}),
+        "mounts": sum(str(engine.place) in mount for mount in mounts),
+        "children": len((process / "task" / process.name / "children").read_text().split()),
+    }
+
+
+def memory_kib(engine: EngineServer) -> int:
+    """What the engine itself has made, which no other process can share or take away."""
+    rollup = Path(f"/proc/{engine.process.pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in rollup.splitlines() if "Anonymous:" in line)
+
+
 @contextmanager
 def nothing_left(engine: EngineServer) -> Iterator[None]:
     """Whatever is done meanwhile: afterwards the engine answers, holds no more than before, and

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from tests import images
 from tests.api.client import Client
 from tests.engine.engines import EngineServer, until
-from tests.engine.holdings import connections, held
+from tests.engine.holdings import at_rest, memory_kib
 
 COPIES = 1000
 WARM_UP_COPIES = 600
@@ -59,27 +57,6 @@ def copy(engine: EngineServer, container: str, number: int) -> None:
                 client.request("GET", out_of)
                 assert client.head()[0] == 200
                 client.exactly(cut)
-
-
-def at_rest(engine: EngineServer) -> dict[str, int]:
-    """What must be no more, once the engine has heard that its clients left."""
-    until(lambda: connections(engine) == 0)
-    process = Path(f"/proc/{engine.process.pid}")
-    threads = list((process / "task").iterdir())
-    mounts = (process / "mountinfo").read_text().splitlines()
-    return {
-        **held(engine),
-        "threads": len(threads),
-        "mount namespaces": len({os.readlink(thread / "ns/mnt") for thread in threads}),
-        "mounts": sum(str(engine.place) in mount for mount in mounts),
-        "children": len((process / "task" / process.name / "children").read_text().split()),
-    }
-
-
-def memory_kib(engine: EngineServer) -> int:
-    """What the engine itself has made, which no other process can share or take away."""
-    rollup = Path(f"/proc/{engine.process.pid}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) for line in rollup.splitlines() if "Anonymous:" in line)
 
 
 @pytest.mark.parametrize("status", ["running", "created"])
