@@ -59,7 +59,11 @@ def test_a_missing_image_is_404_with_its_tag(engine_server: EngineServer) -> Non
         ),
         ({"HostConfig": {"Runtime": "nosuch"}}, "unknown or invalid runtime name: nosuch"),
         ({"HostConfig": {"Isolation": "hyperv"}}, "invalid isolation: 'hyperv'"),
-        ({"HostConfig": {"StorageOpt": {"size": "1G"}}}, "--storage-opt is supported only"),
+        # Where a file system does keep them: tests/elsewhere/test_storage_size.py.
+        ({"HostConfig": {"StorageOpt": {"size": "1G"}}}, "file system keeps project quotas"),
+        ({"HostConfig": {"StorageOpt": {"size": "much"}}}, "invalid size: 'much'"),
+        ({"HostConfig": {"StorageOpt": {"size": "0"}}}, "size=0: the size must be above zero"),
+        ({"HostConfig": {"StorageOpt": {"dm.basesize": "1G"}}}, "unknown option dm.basesize"),
         ({"HostConfig": {"Binds": ["/a\0:/b"]}}, "HostConfig.Binds holds a NUL byte"),
         ({"HostConfig": {"Sysctls": {"a\0": ""}}}, "HostConfig.Sysctls holds a NUL byte"),
         ({"HostConfig": {"PidsLimit": 2**63}}, "number 9223372036854775808 is out of range"),

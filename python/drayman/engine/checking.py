@@ -55,10 +55,6 @@ def _check_kinds(host_config: HostConfig) -> None:
         raise InvalidParameter(
             f"invalid isolation: {host_config.isolation!r} - linux only supports 'default'"
         )
-    if host_config.storage_opt:
-        raise InvalidParameter(
-            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
-        )
 
 
 def _check_texts(host_config: HostConfig) -> None:

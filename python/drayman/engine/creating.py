@@ -8,7 +8,14 @@ import time
 
 from msgspec.structs import replace
 
-from drayman.engine import checking, host_defaults, log_drivers, naming, runtimes
+from drayman.engine import (
+    checking,
+    host_defaults,
+    log_drivers,
+    naming,
+    runtimes,
+    storage_options,
+)
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.merging import merge
@@ -25,7 +32,7 @@ from drayman.model.image import Image
 from drayman.model.mount import MountPoint
 from drayman.runtime import probes, validation
 from drayman.runtime.namespaces import joined_container
-from drayman.storage import files, platforms, temporary
+from drayman.storage import files, platforms, quota, temporary
 
 
 class Creating:
@@ -51,6 +58,8 @@ class Creating:
         checking.check(config, host_config)
         runtimes.find(self._context.config.runtimes, host_config.runtime)
         validation.validate_config(config)
+        if storage_options.size_bytes(host_config) is not None:
+            await blocking(quota.check, self._context.paths.containers)
         warnings = validation.validate(host_config, self._context.host) + probes.warnings(config)
         host_config = self._by_id(host_defaults.fill(host_config, self._context.host))
         container_id = naming.new_id()
@@ -116,6 +125,9 @@ class Creating:
         """Directories, files, what volumes get from the image, the working directory; blocks."""
         paths = self._context.paths.container(record.id)
         paths.make()
+        size = storage_options.size_bytes(record.host_config)
+        if size is not None:
+            quota.limit((paths.upper, paths.work), record.id, size)
         lower = self._context.lower(record)
         _take_look(lower[0], str(paths.upper))
         self._context.networks.write_files(record)
@@ -133,6 +145,7 @@ class Creating:
 
     async def _undo(self, container_id: str, volumes: list[str]) -> None:
         paths = self._context.paths.container(container_id)
+        await blocking(quota.lift, paths.upper)
         await blocking(temporary.discard, self._context.paths, paths.home)
         await blocking(temporary.discard, self._context.paths, paths.run)
         for volume in volumes:

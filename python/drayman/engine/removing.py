@@ -20,6 +20,7 @@ from drayman.engine.pending import close_all
 from drayman.engine.stopping import Stopping
 from drayman.engine.waiting import REMOVED, Outcome
 from drayman.errors import Conflict, DraymanError, InvalidParameter, NotFound, System
+from drayman.storage import quota
 
 _PRUNE_FILTERS = frozenset(("label", "label!", "until"))
 
@@ -110,6 +111,9 @@ class Removing:
         """Delete its files, and its image if only this container kept it."""
         record = entry.record
         await entry.left()
+        if record.host_config.storage_opt:
+            upper = self._context.paths.container(record.id).upper.name
+            await blocking(quota.lift, self._aside(record.id) / upper)
         for directory in (self._aside(record.id), self._context.paths.container(record.id).run):
             await blocking(shutil.rmtree, directory, ignore_errors=True)
         try:

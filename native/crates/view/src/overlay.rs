@@ -35,14 +35,13 @@ pub(crate) fn mount_detached(layers: &Layers<'_>) -> Result<Option<OwnedFd>, Err
     }
     set(&context, "upperdir", layers.upper).map_err(|e| layer_error(&context, layers.upper, e))?;
     set(&context, "workdir", layers.work).map_err(|e| layer_error(&context, layers.work, e))?;
-    let mount = fsconfig_create(&context)
-        .and_then(|()| {
-            fsmount(
-                &context,
-                FsMountFlags::FSMOUNT_CLOEXEC,
-                MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOATIME,
-            )
-        })
+    match fsconfig_create(&context) {
+        // Before Linux 6.5 parameters are looked at here; whoever mounts otherwise tells other faults.
+        Err(Errno::INVAL) => return Ok(None),
+        other => other.map_err(|errno| layer_error(&context, layers.upper, errno))?,
+    }
+    let attributes = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOATIME;
+    let mount = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
         .map_err(|errno| layer_error(&context, layers.upper, errno))?;
     Ok(Some(mount))
 }
