@@ -44,41 +44,58 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def check(directory: Path) -> None:
     """InvalidParameter where the file system of this directory keeps no project quotas."""
-    with _opened(directory) as fd:
-        try:
-            _attributes(fd)
-            _used_and_limit(fd, _FIRST)
-        except OSError as error:
-            if error.errno in _UNSUPPORTED:
-                raise InvalidParameter(
-                    "--storage-opt size is supported only where the file system keeps project"
-                    f" quotas: mount that of {directory} (XFS or ext4) with 'prjquota'"
-                ) from None
-            raise System(f"quotas of {directory}: {error.strerror}") from error
+    try:
+        project_of(directory)
+        used_and_limit(directory, _FIRST)
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            raise InvalidParameter(
+                "--storage-opt size is supported only where the file system keeps project"
+                f" quotas: mount that of {directory} (XFS or ext4) with 'prjquota'"
+            ) from None
+        raise System(f"quotas of {directory}: {error.strerror}") from error
 
 
 def limit(directories: Sequence[Path], container_id: str, size_bytes: int) -> None:
-    """Have new directories of one file system hold no more than this together. System."""
-    with _opened(directories[0]) as fd:
-        project = next(one for one in _candidates(container_id) if _is_free(fd, one))
-        _set(fd, project, size_bytes)
-    for directory in directories:
-        with _opened(directory) as fd:
-            flags, extent, extents, _, copied = _attributes(fd)
-            fcntl.ioctl(
-                fd,
-                _SET_ATTRIBUTES,
-                _ATTRIBUTES.pack(flags | _INHERIT, extent, extents, project, copied),
-            )
+    """Have new directories of one file system hold no more than this together. Raises System."""
+    first = directories[0]
+    try:
+        project = next(
+            one for one in _candidates(container_id) if used_and_limit(first, one) == (0, 0)
+        )
+        _set_limit(first, project, size_bytes)
+        for directory in directories:
+            _assign(directory, project)
+    except OSError as error:
+        raise System(f"quotas of {first}: {error.strerror}") from error
 
 
 def lift(directory: Path) -> None:
     """Forget the limit of a directory that is about to be deleted; harmless without one, and
     what a file system cannot forget binds nobody."""
-    with contextlib.suppress(OSError), _opened(directory) as fd:
-        project = _attributes(fd)[3]
+    with contextlib.suppress(OSError):
+        project = project_of(directory)
         if project >= _FIRST:
-            _set(fd, project, 0)
+            _set_limit(directory, project, 0)
+
+
+def project_of(directory: Path) -> int:
+    """The project of a directory, 0 for none. OSError where there are no projects."""
+    with _opened(directory) as fd:
+        return _attributes(fd)[3]
+
+
+def used_and_limit(directory: Path, project: int) -> tuple[int, int]:
+    """The bytes that a project takes on a file system, and may take; zeros of one that nobody
+    has. OSError where there are no quotas."""
+    buffer = ctypes.create_string_buffer(_QUOTA.size)
+    try:
+        _quotactl(directory, _GET, project, buffer)
+    except FileNotFoundError:
+        # XFS knows of none yet.
+        return 0, 0
+    hard, _, used, *_ = _QUOTA.unpack(buffer.raw)
+    return used, hard * _BLOCK_BYTES
 
 
 def _candidates(container_id: str) -> Iterator[int]:
@@ -88,26 +105,19 @@ def _candidates(container_id: str) -> Iterator[int]:
         yield _FIRST + (first + step) % (_LAST - _FIRST)
 
 
-def _is_free(fd: int, project: int) -> bool:
-    return _used_and_limit(fd, project) == (0, 0)
-
-
-def _used_and_limit(fd: int, project: int) -> tuple[int, int]:
-    """The bytes that a project takes, and may take; zeros of one that nobody has."""
-    buffer = ctypes.create_string_buffer(_QUOTA.size)
-    try:
-        _quotactl(fd, _GET, project, buffer)
-    except FileNotFoundError:
-        # XFS knows of none yet.
-        return 0, 0
-    hard, _, used, *_ = _QUOTA.unpack(buffer.raw)
-    return used, hard * _BLOCK_BYTES
-
-
-def _set(fd: int, project: int, size_bytes: int) -> None:
+def _set_limit(directory: Path, project: int, size_bytes: int) -> None:
     blocks = -(-size_bytes // _BLOCK_BYTES)
     fields = (blocks, blocks, *(0,) * 6, _LIMITS)
-    _quotactl(fd, _SET, project, ctypes.create_string_buffer(_QUOTA.pack(*fields), _QUOTA.size))
+    _quotactl(
+        directory, _SET, project, ctypes.create_string_buffer(_QUOTA.pack(*fields), _QUOTA.size)
+    )
+
+
+def _assign(directory: Path, project: int) -> None:
+    with _opened(directory) as fd:
+        flags, extent, extents, _, copied = _attributes(fd)
+        attributes = _ATTRIBUTES.pack(flags | _INHERIT, extent, extents, project, copied)
+        fcntl.ioctl(fd, _SET_ATTRIBUTES, attributes)
 
 
 def _attributes(fd: int) -> tuple[int, int, int, int, int]:
@@ -117,11 +127,14 @@ def _attributes(fd: int) -> tuple[int, int, int, int, int]:
     return found
 
 
-def _quotactl(fd: int, command: int, project: int, buffer: ctypes.Array[ctypes.c_char]) -> None:
+def _quotactl(
+    directory: Path, command: int, project: int, buffer: ctypes.Array[ctypes.c_char]
+) -> None:
     whole = ctypes.c_uint(command << 8 | _OF_PROJECTS)
-    if _libc.syscall(_SYS_QUOTACTL_FD, fd, whole, ctypes.c_uint(project), buffer) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    with _opened(directory) as fd:
+        if _libc.syscall(_SYS_QUOTACTL_FD, fd, whole, ctypes.c_uint(project), buffer) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
 
 
 @contextmanager
