@@ -47,6 +47,7 @@ class Machine:
         machine = [
             *("linux.uml", f"mem={MEMORY}", f"ubda={self._disk}", "con=null", "con0=null,fd:1"),
             *("rootfstype=hostfs", "rootflags=/", "ro", f"init={HERE / 'init.sh'}"),
+            f"uml_dir={self._place}/",
             *(f"REPOSITORY={REPOSITORY}", f"PLACE={self._place}"),
         ]
         done = subprocess.run(

@@ -83,6 +83,14 @@ def test_any_table_of_mounts(mountinfo: str) -> None:
         ("jobs/", "/jobs/c"),
         ("../../etc", "/etc/c"),
         ("//a//b", "/a/b/c"),
+        ("machine.slice", "/machine.slice/c"),
+        ("user-1000-jobs.slice", "/user.slice/user-1000.slice/user-1000-jobs.slice/c"),
+        ("-.slice", "/c"),
+        # None that systemd would know.
+        ("a--b.slice", "/a--b.slice/c"),
+        ("-a.slice", "/-a.slice/c"),
+        ("/jobs/a-b.slice", "/jobs/a-b.slice/c"),
+        (".slice", "/.slice/c"),
     ],
 )
 def test_paths(parent: str, expected: str) -> None:

@@ -94,11 +94,24 @@ def _unescape(text: str) -> str:
 def path(container_id: str, parent: str = "") -> str:
     """The OCI ``cgroupsPath`` of a container: absolute, below ``parent`` or our own.
 
-    A parent is taken from the root of each hierarchy, and ``..`` leads nowhere.
+    A parent is taken from the root of each hierarchy, and ``..`` leads nowhere; one that
+    bears the name of a slice is where systemd has that slice.
     """
-    return posixpath.join(posixpath.normpath("/" + (parent or PARENT)), container_id).replace(
-        "//", "/"
-    )
+    below = _slice(parent) or parent or PARENT
+    return posixpath.join(posixpath.normpath("/" + below), container_id).replace("//", "/")
+
+
+def _slice(name: str) -> str | None:
+    """Where a slice is: ``a-b.slice`` in ``a.slice`` (systemd.slice(5)); None for what is none."""
+    stem = name.removesuffix(".slice")
+    if stem == name or "/" in name:
+        return None
+    if stem == "-":
+        return "/"
+    words = stem.split("-")
+    if not all(words):
+        return None
+    return "/".join(f"{'-'.join(words[: end + 1])}.slice" for end in range(len(words)))
 
 
 def pids(layout: Layout, cgroup: str) -> list[int]:
