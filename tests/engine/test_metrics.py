@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
 import sys
+import tarfile
 import urllib.request
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 from tests.engine.engines import EngineServer, until
+
+FILE_BYTES = 100 << 10
 
 Labels = frozenset[tuple[str, str]]
 
@@ -105,6 +110,48 @@ def test_what_policies_do_counts_too(measured: EngineServer, address: str) -> No
     until(lambda: actions(address, "start") == starts + 3)
     measured.running("true", HostConfig={"AutoRemove": True})
     until(lambda: actions(address, "remove") == removals + 1)
+
+
+def test_health_is_counted(measured: EngineServer, address: str) -> None:
+    def checked(health: str) -> float:
+        return value(address, "drayman_containers_checked", health=health)
+
+    before = {health: checked(health) for health in ("starting", "healthy", "unhealthy")}
+    check = {"Interval": 50_000_000, "Retries": 1}
+    well = measured.running(Healthcheck={"Test": ["FILE", "/etc/hosts"], **check})
+    ill = measured.running(Healthcheck={"Test": ["FILE", "/nosuch"], **check})
+    until(lambda: checked("healthy") == before["healthy"] + 1)
+    until(lambda: checked("unhealthy") == before["unhealthy"] + 1)
+    assert checked("starting") == before["starting"]
+    for container in (well, ill):
+        measured.api("DELETE", f"/containers/{container}?force=1")
+    assert checked("healthy") == before["healthy"]
+
+
+def test_bytes_that_are_moved_count(measured: EngineServer, address: str) -> None:
+    def moved(way: str) -> float:
+        return value(address, "drayman_moved_bytes_total", way=way)
+
+    ways = ("in", "out", "between")
+    before = {way: moved(way) for way in ways}
+    one, other = measured.create("true"), measured.create("true")
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        info = tarfile.TarInfo("file")
+        info.size = FILE_BYTES
+        tar.addfile(info, io.BytesIO(bytes(FILE_BYTES)))
+    path = "archive?path=/file"
+    root = f"/containers/{one}/archive?path=/"
+    assert measured.api("PUT", root, content.getvalue())[0] == 200
+    assert moved("in") == before["in"] + FILE_BYTES
+    assert measured.api("GET", f"/containers/{one}/{path}")[0] == 200
+    # With its header, and two blocks that end the tar.
+    assert moved("out") == before["out"] + FILE_BYTES + 512 + 1024
+    query = urlencode({"path": "/", "container": one, "src": "/file"})
+    assert measured.api("POST", f"/containers/{other}/archive/from?{query}")[0] == 200
+    assert moved("between") == before["between"] + FILE_BYTES + 512 + 1024
+    for container in (one, other):
+        measured.api("DELETE", f"/containers/{container}")
 
 
 def test_requests_by_template_alone(measured: EngineServer, address: str) -> None:

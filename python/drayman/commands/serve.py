@@ -196,8 +196,8 @@ async def serve_measured(
     """As without metrics, and tell them to who asks for them."""
     from drayman.metrics import Metrics, MetricsServer
 
-    metrics = Metrics(engine.states)
-    engine.observe(metrics.acted)
+    metrics = Metrics(engine.states, engine.healths)
+    engine.observe(metrics.acted, metrics.moved)
     scraped = listen_on(f"tcp://{config.metrics_addr}", config)
     log.info("metrics on http://%s/metrics", config.metrics_addr)
     try:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from drayman.api.lending import Framing
 from drayman.api.options import PathStat, PutOptions, TarOptions
+from drayman.engine.actions import BETWEEN, IN, OUT
 from drayman.engine.blocking import blocking, interruptible
 from drayman.engine.context import Context
 from drayman.engine.downloads import Packing, log_left_out
@@ -44,7 +45,9 @@ class Copying:
         entry, lease = await self._open(name)
         try:
             stat = await self._stat(lease, name, path)
-            packing = Packing(lease.root_fd, path, options, lambda: self._close(entry, lease))
+            packing = Packing(
+                lease.root_fd, path, options, lambda: self._close(entry, lease), self._moved_out
+            )
             await packing.survey()
         except BaseException:
             await self._close(entry, lease)
@@ -89,6 +92,7 @@ class Copying:
                     cancel_fd=cancel_fd,
                 )
             )
+            self._context.actions.moved(IN, unpacked.content_bytes)
             self._context.announce.container(entry.record, "extract-to-dir")
             return unpacked.surplus
         finally:
@@ -124,6 +128,7 @@ class Copying:
                 )
             )
             log_left_out(copied)
+            self._context.actions.moved(BETWEEN, copied.tar_bytes)
             self._context.announce.container(entry.record, "extract-to-dir")
 
     async def export(self, name: str, options: TarOptions) -> Packing:
@@ -136,12 +141,15 @@ class Copying:
             self._context.announce.container(entry.record, "export")
 
         try:
-            packing = Packing(lease.root_fd, None, options, lease.close, done)
+            packing = Packing(lease.root_fd, None, options, lease.close, self._moved_out, done)
             await packing.survey()
         except BaseException:
             await lease.close()
             raise
         return packing
+
+    def _moved_out(self, size_bytes: int) -> None:
+        self._context.actions.moved(OUT, size_bytes)
 
     async def _open(self, name: str) -> tuple[Entry, Lease]:
         entry = self._context.containers.find(name)

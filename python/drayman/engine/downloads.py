@@ -28,6 +28,7 @@ class Packing:
         path: str | None,
         options: TarOptions,
         close: Callable[[], Awaitable[None]],
+        moved: Callable[[int], None],
         done: Callable[[], None] | None = None,
     ) -> None:
         """What lies at ``path``, None for the whole root; InvalidParameter for a pattern that
@@ -46,6 +47,7 @@ class Packing:
         self._options = options
         self._skip_bytes = 0
         self._close: Callable[[], Awaitable[None]] | None = close
+        self._moved = moved
         self._done = done
 
     async def survey(self) -> None:
@@ -62,6 +64,7 @@ class Packing:
 
         System when it is not the tar that a fingerprint was told of.
         """
+        passed = files.Passed()
         try:
             sent = await interruptible(
                 lambda cancel_fd: self._tar.send(
@@ -70,6 +73,7 @@ class Packing:
                     coding=self._options.coding,
                     skip_bytes=self._skip_bytes,
                     summed=self._options.summed,
+                    passed=passed,
                     cancel_fd=cancel_fd,
                 )
             )
@@ -82,6 +86,7 @@ class Packing:
             if self._done is not None:
                 self._done()
         finally:
+            self._moved(passed.bytes)
             await self.close()
 
     async def close(self) -> None:

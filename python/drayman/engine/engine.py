@@ -31,9 +31,10 @@ from drayman.api.options import (
     TarOptions,
 )
 from drayman.config import Config
-from drayman.engine.actions import Observer
+from drayman.engine.actions import Movement, Observer
 from drayman.engine.blocking import blocking
 from drayman.engine.building import Verbs, build
+from drayman.engine.health import HEALTHS
 from drayman.engine.lifecycle import STATUSES
 from drayman.engine.memory import give_back
 from drayman.engine.ownership import Ownership
@@ -96,14 +97,24 @@ class Engine:
 
     # ---- for who measures it
 
-    def observe(self, observer: Observer) -> None:
-        """Have each action of the engine told of, from now on."""
-        self._verbs.context.actions.observer = observer
+    def observe(self, observer: Observer, movement: Movement) -> None:
+        """Have each action of the engine told of, from now on, and all bytes that it moves."""
+        actions = self._verbs.context.actions
+        actions.observer, actions.movement = observer, movement
 
     def states(self) -> dict[str, int]:
         """How many containers are in each state."""
         found = [entry.state.status for entry in self._verbs.context.containers]
         return {status: found.count(status) for status in STATUSES}
+
+    def healths(self) -> dict[str, int]:
+        """How many of the running containers that are checked are in which health."""
+        found = [
+            entry.health.status
+            for entry in self._verbs.context.containers
+            if entry.health is not None and entry.state.running
+        ]
+        return {health: found.count(health) for health in HEALTHS}
 
     async def _act(self, action: str, work: Coroutine[Any, Any, T]) -> T:
         return await self._finish(self._verbs.context.actions.timed(action, work))

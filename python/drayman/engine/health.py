@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from drayman.engine.entry import Entry
 
 STARTING = "starting"
+HEALTHY = "healthy"
 UNHEALTHY = "unhealthy"
+HEALTHS = (STARTING, HEALTHY, UNHEALTHY)
 # For a container that is not checked.
 NONE = "none"
 
