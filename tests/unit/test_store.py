@@ -16,11 +16,19 @@ from drayman.model.container import Container, ContainerConfig, HostConfig, Stat
 from drayman.model.image import Image, ImageConfig
 from drayman.model.mount import MountPoint, Volume
 from drayman.model.network import IPAM, IPAMConfig, Network, PortBinding
+from drayman.storage.paths import Paths
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "drayman.db")
+def paths(tmp_path: Path) -> Paths:
+    paths = Paths(tmp_path / "root", tmp_path / "run")
+    paths.make()
+    return paths
+
+
+@pytest.fixture
+def store(paths: Paths) -> Store:
+    return Store(paths)
 
 
 def container(number: int, name: str) -> Container:
@@ -37,7 +45,7 @@ def container(number: int, name: str) -> Container:
     )
 
 
-def test_records_come_back_as_they_went(store: Store, tmp_path: Path) -> None:
+def test_records_come_back_as_they_went(store: Store, paths: Paths) -> None:
     box = container(1, "one")
     image = Image(id="sha256:1", config=ImageConfig(cmd=["sh"]), tags=["a:b"], layer_ids=["x"])
     network = Network(id="n", name="bridge", ipam=IPAM(config=[IPAMConfig(subnet="10.0.0.0/8")]))
@@ -47,7 +55,7 @@ def test_records_come_back_as_they_went(store: Store, tmp_path: Path) -> None:
     assert store.networks.put(network) is None
     assert store.volumes.put(volume) is None
     store.close()
-    again = Store(tmp_path / "drayman.db")
+    again = Store(paths)
     assert again.containers.all() == [box]
     assert again.images.get("sha256:1") == image
     assert again.networks.by_name("bridge") == network
@@ -99,20 +107,20 @@ def test_threads_take_turns(store: Store) -> None:
     assert len(store.containers.all()) == 80
 
 
-def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "drayman.db"
-    Store(path).close()
-    with sqlite3.connect(path) as database:
+def test_a_newer_schema_is_refused(paths: Paths) -> None:
+    Store(paths).close()
+    with sqlite3.connect(paths.database) as database:
         database.execute("UPDATE meta SET value = '99'")
     database.close()
     with pytest.raises(System, match="schema 99"):
-        Store(path)
+        Store(paths)
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "drayman.db").write_bytes(b"no database at all" * 100)
-    with pytest.raises(System, match="not a database"):
-        Store(tmp_path / "drayman.db")
+def test_what_the_host_refuses_is_no_damage(paths: Paths) -> None:
+    paths.database.mkdir()
+    with pytest.raises(System, match="cannot open the database"):
+        Store(paths)
+    assert paths.database.is_dir()
 
 
 WRITER = """
@@ -120,19 +128,21 @@ import sys
 from pathlib import Path
 from drayman.engine.store import Store
 from drayman.model.mount import Volume
-store = Store(Path(sys.argv[1]))
+from drayman.storage.paths import Paths
+store = Store(Paths(Path(sys.argv[1]), Path(sys.argv[2])))
 for number in range(1_000_000):
     store.volumes.put(Volume(name=f"a{number}"), Volume(name=f"b{number}"))
     print(number, flush=True)
 """
 
 
-def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
-    path = tmp_path / "drayman.db"
+def test_what_was_acknowledged_survives_a_kill(paths: Paths) -> None:
     done = -1
     for kill_after in (1, 7, 40):
         writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITER, paths.root, paths.run],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert writer.stdout is not None
         for _ in range(kill_after):
@@ -141,7 +151,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
         done = max([done, *(int(line) for line in writer.stdout.read().split())])
         writer.wait()
         writer.stdout.close()
-        store = Store(path)
+        store = Store(paths)
         names = {volume.name for volume in store.volumes.all()}
         store.close()
         assert {f"{half}{number}" for half in "ab" for number in range(done + 1)} <= names

@@ -1,19 +1,24 @@
 """What the engine remembers: one SQLite file, each change one transaction.
 
 A change that returned is on disk (write-ahead log, synchronous FULL) and survives
-``kill -9`` and a loss of power; one that did not return is not there at all.
+``kill -9`` and a loss of power; one that did not return is not there at all. A file that was
+damaged otherwise is kept under another name, and made anew from the copies of its records.
 Calls block; the engine makes them through `drayman.engine.blocking`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from drayman.engine.copies import CONTAINERS, IMAGES, NETWORKS, VOLUMES, Copies
 from drayman.errors import InvalidParameter, System
 from drayman.model import go_json
 from drayman.model.container import Container
@@ -21,42 +26,124 @@ from drayman.model.go_json import Wire
 from drayman.model.image import Image
 from drayman.model.mount import Volume
 from drayman.model.network import Network
+from drayman.storage.paths import Paths
 
 SCHEMA_VERSION = 1
 # Only another process could hold the file, and the engine's own lock keeps that out: long
 # enough for someone's `sqlite3` shell, short enough to be noticed.
 BUSY_TIMEOUT_S = 5.0
 
+# What SQLite says of a file that it can read, and of a host that keeps it from that, rather
+# than of what stands in the file (sqlite.org/rescode.html).
+_HOSTS_FAULTS = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    )
+)
+_PRIMARY_CODE = 0xFF
+
+_log = logging.getLogger(__name__)
+
 R = TypeVar("R", bound=Wire)
+
+
+class Damaged(Exception):
+    """Raised when the file is not what it was when it was written; says what is wrong."""
 
 
 class Store:
     """The tables of one engine, safe to use from any thread."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, or make it. Raises System when it cannot be read."""
+    def __init__(self, paths: Paths) -> None:
+        """Open the file, or make it. Raises System when the host does not let it be read."""
         self._lock = threading.Lock()
+        self._path = paths.database
+        self.copies = Copies(paths)
+        # What it has come from copies alone.
+        self.made_anew = False
+        self.containers: Table[Container] = Table(
+            self, CONTAINERS, Container, lambda one: one.id, lambda one: one.name
+        )
+        self.images: Table[Image] = Table(self, IMAGES, Image, lambda one: one.id, lambda one: None)
+        self.networks: Table[Network] = Table(
+            self, NETWORKS, Network, lambda one: one.id, lambda one: one.name
+        )
+        self.volumes: Table[Volume] = Table(
+            self, VOLUMES, Volume, lambda one: one.name, lambda one: one.name
+        )
         try:
-            # Environments of containers hold secrets.
-            path.touch(mode=0o600)
-            self._database = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S
-            )
-            self._prepare(path)
+            self._open_or_make_anew()
         except (sqlite3.Error, OSError) as error:
-            raise System(f"cannot open the database {path}: {error}") from None
-        self.containers: Table[Container] = self._table(
-            "containers", Container, lambda one: one.id, lambda one: one.name
+            raise System(f"cannot open the database {self._path}: {error}") from None
+
+    @property
+    def tables(self) -> tuple[Table[Any], ...]:
+        """Every table."""
+        return self.containers, self.images, self.networks, self.volumes
+
+    def _open_or_make_anew(self) -> None:
+        try:
+            self._open()
+        except Damaged as damage:
+            aside = self._set_aside()
+            self._open()
+            self.made_anew = True
+            _log.error(
+                "the database %s is damaged (%s): it is kept as %s, and made anew from the"
+                " copies of its records",
+                self._path,
+                damage,
+                aside,
+            )
+
+    def _open(self) -> None:
+        """Open the file and look whether all of it is there. Raises Damaged, sqlite3.Error."""
+        self._path.touch(mode=0o600)
+        self._database = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S
         )
-        self.images: Table[Image] = self._table(
-            "images", Image, lambda one: one.id, lambda one: None
-        )
-        self.networks: Table[Network] = self._table(
-            "networks", Network, lambda one: one.id, lambda one: one.name
-        )
-        self.volumes: Table[Volume] = self._table(
-            "volumes", Volume, lambda one: one.name, lambda one: one.name
-        )
+        try:
+            self._prepare()
+            self._check()
+        except sqlite3.Error as error:
+            self._database.close()
+            if (error.sqlite_errorcode & _PRIMARY_CODE) in _HOSTS_FAULTS:
+                raise
+            raise Damaged(str(error)) from None
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _check(self) -> None:
+        (found,) = self._database.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise Damaged(" ".join(found.split()))
+        for table in self.tables:
+            for record_id, name, body in self._database.execute(
+                f"SELECT id, name, body FROM {table.name}"
+            ):
+                if not table.holds(record_id, name, body):
+                    raise Damaged(f"{table.name}: {record_id!r:.80} is no record")
+
+    def _set_aside(self) -> Path:
+        """Rename the file and what belongs to it; the new name."""
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        aside = self._path.with_name(f"{self._path.name}.corrupt-{stamp}")
+        number = 1
+        while aside.exists():
+            number += 1
+            aside = aside.with_name(f"{self._path.name}.corrupt-{stamp}-{number}")
+        for suffix in ("-wal", "-shm", ""):
+            with contextlib.suppress(FileNotFoundError):
+                self._path.with_name(self._path.name + suffix).rename(f"{aside}{suffix}")
+        return aside
 
     def close(self) -> None:
         """Close the file; nothing waits to be written."""
@@ -66,41 +153,53 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All statements of the block, or none of them; one block at a time."""
+        with self._lock, self._statements() as database:
+            yield database
+
+    @contextmanager
+    def change(self, then: Callable[[], None]) -> Iterator[sqlite3.Connection]:
+        """As `transaction`, and ``then``, once it is on disk, before the next block."""
         with self._lock:
+            with self._statements() as database:
+                yield database
+            then()
+
+    @contextmanager
+    def _statements(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
             try:
-                self._database.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._database
-                except BaseException:
-                    self._database.execute("ROLLBACK")
-                    raise
-                self._database.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise System(f"database: {error}") from None
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise System(f"database: {error}") from None
 
-    def _prepare(self, path: Path) -> None:
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        with self.transaction() as database:
-            database.execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT)")
-            database.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
-            (found,) = database.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-            if int(found) != SCHEMA_VERSION:
-                raise System(
-                    f"the database {path} has schema {found}, this version of Drayman"
-                    f" reads schema {SCHEMA_VERSION}"
-                )
-
-    def _table(
-        self,
-        name: str,
-        shape: type[R],
-        id_of: Callable[[R], str],
-        name_of: Callable[[R], str | None],
-    ) -> Table[R]:
-        return Table(self, name, shape, id_of, name_of)
+    def _prepare(self) -> None:
+        database = self._database
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT)")
+        database.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
+        row = database.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        for table in self.tables:
+            database.execute(
+                f"CREATE TABLE IF NOT EXISTS {table.name}"
+                " (id TEXT PRIMARY KEY, name TEXT UNIQUE, body BLOB NOT NULL) WITHOUT ROWID"
+            )
+        database.execute("COMMIT")
+        if row is None or not str(row[0]).isdecimal():
+            raise Damaged("its schema has no number")
+        if int(row[0]) != SCHEMA_VERSION:
+            raise System(
+                f"the database {self._path} has schema {row[0]}, this version of Drayman"
+                f" reads schema {SCHEMA_VERSION}"
+            )
 
 
 class Table(Generic[R]):
@@ -109,21 +208,33 @@ class Table(Generic[R]):
     def __init__(
         self,
         store: Store,
-        table: str,
+        name: str,
         shape: type[R],
         id_of: Callable[[R], str],
         name_of: Callable[[R], str | None],
     ) -> None:
         self._store = store
-        self._name = table
+        self.name = name
+        self.id_of = id_of
         self._shape = shape
-        self._id_of = id_of
         self._name_of = name_of
-        with store.transaction() as database:
-            database.execute(
-                f"CREATE TABLE IF NOT EXISTS {table}"
-                " (id TEXT PRIMARY KEY, name TEXT UNIQUE, body BLOB NOT NULL) WITHOUT ROWID"
-            )
+
+    def holds(self, record_id: object, name: object, body: object) -> bool:
+        """Whether a row is one of this table's: its body can be read and bears its id and name."""
+        if not isinstance(record_id, str) or not isinstance(body, bytes):
+            return False
+        try:
+            record = self._read(record_id, body)
+        except System:
+            return False
+        return (self.id_of(record), self._name_of(record)) == (record_id, name)
+
+    def decode(self, record_id: str, body: bytes) -> R:
+        """A record from the copy of its body. Raises System when it is not that."""
+        record = self._read(record_id, body)
+        if self.id_of(record) != record_id:
+            raise System(f"database: {self.name} {record_id}: it is {self.id_of(record)}")
+        return record
 
     def put(self, *records: R) -> str | None:
         """Write the records, all or none, over those of the same id.
@@ -131,20 +242,32 @@ class Table(Generic[R]):
         None when it is done; the id of the record that holds a name when another one wants
         it, and then nothing was written.
         """
-        with self._store.transaction() as database:
+        bodies = [(self.id_of(one), self._name_of(one), go_json.dumps(one)) for one in records]
+        holder = None
+
+        def copy() -> None:
+            if holder is None:
+                for record_id, _, body in bodies:
+                    self._store.copies.write(self.name, record_id, body)
+
+        with self._store.change(copy) as database:
             for record in records:
                 holder = database.execute(
-                    f"SELECT id FROM {self._name} WHERE name = ? AND id <> ?",
-                    (self._name_of(record), self._id_of(record)),
+                    f"SELECT id FROM {self.name} WHERE name = ? AND id <> ?",
+                    (self._name_of(record), self.id_of(record)),
                 ).fetchone()
                 if holder:
                     return str(holder[0])
             database.executemany(
-                f"INSERT INTO {self._name} (id, name, body) VALUES (?, ?, ?)"
+                f"INSERT INTO {self.name} (id, name, body) VALUES (?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET name = excluded.name, body = excluded.body",
-                [(self._id_of(one), self._name_of(one), go_json.dumps(one)) for one in records],
+                bodies,
             )
         return None
+
+    def copy(self, record: R) -> None:
+        """Write the copy of a record that has none."""
+        self._store.copies.write(self.name, self.id_of(record), go_json.dumps(record))
 
     def get(self, record_id: str) -> R | None:
         """The record of this full id."""
@@ -157,21 +280,23 @@ class Table(Generic[R]):
     def all(self) -> list[R]:
         """Every record, sorted by id."""
         with self._store.transaction() as database:
-            rows = database.execute(f"SELECT id, body FROM {self._name} ORDER BY id").fetchall()
+            rows = database.execute(f"SELECT id, body FROM {self.name} ORDER BY id").fetchall()
         return [self._read(record_id, body) for record_id, body in rows]
 
     def delete(self, *record_ids: str) -> None:
         """Forget the records, all or none; harmless for those that are not there."""
         with self._store.transaction() as database:
+            for record_id in record_ids:
+                self._store.copies.remove(self.name, record_id)
             database.executemany(
-                f"DELETE FROM {self._name} WHERE id = ?",
+                f"DELETE FROM {self.name} WHERE id = ?",
                 [(record_id,) for record_id in record_ids],
             )
 
     def _one(self, column: str, value: str) -> R | None:
         with self._store.transaction() as database:
             row = database.execute(
-                f"SELECT id, body FROM {self._name} WHERE {column} = ?", (value,)
+                f"SELECT id, body FROM {self.name} WHERE {column} = ?", (value,)
             ).fetchone()
         return self._read(*row) if row else None
 
@@ -179,4 +304,4 @@ class Table(Generic[R]):
         try:
             return go_json.loads(body, self._shape)
         except InvalidParameter as error:
-            raise System(f"database: {self._name} {record_id}: {error}") from None
+            raise System(f"database: {self.name} {record_id}: {error}") from None

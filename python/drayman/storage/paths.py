@@ -29,6 +29,8 @@ class Paths:
             self.containers,
             self.volumes,
             self.seccomp,
+            self.records / "images",
+            self.records / "networks",
             self.temporary,
             self.run_containers,
             self.namespaces,
@@ -71,6 +73,16 @@ class Paths:
     def volumes(self) -> Path:
         """One directory a volume."""
         return self.root / "volumes"
+
+    @property
+    def records(self) -> Path:
+        """Copies of what the database has of images and networks, which have no directories."""
+        return self.root / "records"
+
+    @property
+    def lost(self) -> Path:
+        """Files of containers whose records could not be saved."""
+        return self.root / "lost"
 
     @property
     def seccomp(self) -> Path:
