@@ -22,19 +22,17 @@ _log = logging.getLogger(__name__)
 def reconcile(store: Store) -> None:
     """Write the copies that are missing, and take in the records that are; blocks."""
     for table in store.tables:
-        known = {table.id_of(record): record for record in table.all()}
-        copied = store.copies.ids(table.name)
-        for record_id in known.keys() - copied:
+        known, copied = table.ids(), store.copies.ids(table.name)
+        for record_id in known - copied:
             # An earlier version made none, or a kill came between record and copy.
-            table.copy(known[record_id])
-        lost = sorted(copied - known.keys())
+            table.copy(record_id)
+        lost = sorted(copied - known)
         restored = [record_id for record_id in lost if _restore(store, table, record_id)]
         if restored:
             _log.warning("records found again of %s: %s", table.name, ", ".join(restored))
     if store.made_anew:
         # Who has files and no copy is older than copies are, or its copy was not to be read.
-        known_containers = {record.id for record in store.containers.all()}
-        for container_id in store.copies.homes() - known_containers:
+        for container_id in store.copies.homes() - store.containers.ids():
             _put_aside(store, container_id, "nothing tells what it was")
 
 

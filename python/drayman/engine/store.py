@@ -265,9 +265,18 @@ class Table(Generic[R]):
             )
         return None
 
-    def copy(self, record: R) -> None:
+    def ids(self) -> set[str]:
+        """The ids of all records."""
+        with self._store.transaction() as database:
+            return {row[0] for row in database.execute(f"SELECT id FROM {self.name}")}
+
+    def copy(self, record_id: str) -> None:
         """Write the copy of a record that has none."""
-        self._store.copies.write(self.name, self.id_of(record), go_json.dumps(record))
+        with self._store.transaction() as database:
+            (body,) = database.execute(
+                f"SELECT body FROM {self.name} WHERE id = ?", (record_id,)
+            ).fetchone()
+            self._store.copies.write(self.name, record_id, body)
 
     def get(self, record_id: str) -> R | None:
         """The record of this full id."""
