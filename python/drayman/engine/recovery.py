@@ -110,7 +110,9 @@ class Recovery:
             held = go_json.loads(await blocking(paths.attachment.read_bytes), Attached)
             entry.record = replace(before, endpoints=held.endpoints, ports=held.ports)
         entry.change(
-            status=await blocking(self._status_of_living, entry),
+            # At once: there is nobody yet who could be kept waiting, and a thousand threads'
+            # turns take longer than what they read.
+            status=self._status_of_living(entry),
             pid=status.init_pid,
             ever_started=True,
             # Whoever asked it to end has no answer, nor has it ended.
@@ -123,7 +125,8 @@ class Recovery:
             await self._context.save(entry.record)
         await self._adopt_health(entry, shim)
         await entry.waits.adopt(shim, status.orphans)
-        await blocking(self._adopt_execs, entry, status.execs)
+        if status.execs:
+            await blocking(self._adopt_execs, entry, status.execs)
 
     async def _adopt_health(self, entry: Entry, shim: Shim) -> None:
         """How checks went; an engine may have died between them and the freezer."""

@@ -177,6 +177,6 @@ class Table(Generic[R]):
 
     def _read(self, record_id: str, body: bytes) -> R:
         try:
-            return go_json.loads(body, self._shape)
+            return go_json.reload(body, self._shape)
         except InvalidParameter as error:
             raise System(f"database: {self._name} {record_id}: {error}") from None
