@@ -12,7 +12,7 @@ from typing import Any
 # More gains a reader nothing, less costs it system calls.
 BUFFER_BYTES = 1 << 20
 # What tells of success, with a document or a stream to follow.
-ANSWERS = (b"HTTP/1.1 200", b"HTTP/1.1 201", b"HTTP/1.1 101")
+ANSWERS = (b"HTTP/1.1 200", b"HTTP/1.1 201", b"HTTP/1.1 204", b"HTTP/1.1 101")
 
 
 class Client:
@@ -20,7 +20,11 @@ class Client:
 
     def __init__(self, host: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(host.removeprefix("unix://"))
+        try:
+            self._socket.connect(host.removeprefix("unix://"))
+        except OSError:
+            self._socket.close()
+            raise
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
 
     def __enter__(self) -> Client:
@@ -61,6 +65,11 @@ class Client:
         while not answer.rstrip().endswith(b"}"):
             answer += self._socket.recv(BUFFER_BYTES)
         return json.loads(answer.split(b"\r\n\r\n", 1)[1])
+
+    def act(self, path: str) -> None:
+        """Have something done that needs no words."""
+        self._post(path, {})
+        self._answered()
 
     def hijack(self, path: str, body: object) -> int:
         """Take the connection over; the bytes that came with the answer's head, and it."""
