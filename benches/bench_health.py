@@ -24,7 +24,9 @@ SERVER = "mkdir /w; echo ok > /w/index.html; exec httpd -f -p 127.0.0.1:80 -h /w
 @pytest.mark.parametrize("kind", ["CMD true", "HTTP"])
 def bench_health(benchmark: BenchmarkFixture, engine: Engine, sizes: Sizes, kind: str) -> None:
     """Beside HTTP probes of ours, the peer asks by wget: it has no other way."""
-    benchmark.group = f"{kind} each second in {sizes.checked_containers} containers (CPU in extra_info)"
+    benchmark.group = (
+        f"{kind} each second in {sizes.checked_containers} containers (CPU in extra_info)"
+    )
     names = [checked(engine, kind) for _ in range(sizes.checked_containers)]
     try:
         until_healthy(engine, names)

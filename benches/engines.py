@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benches.client import Client
 from tests.images import busybox_layer
 
+from benches.client import Client
 from drayman.network.bridge import BridgeDriver
 
 START_LIMIT_S = 30.0
@@ -40,9 +40,7 @@ class Engine:
         # Compiled once, as an installation is.
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, env=environment
-            )
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, env=environment)
         try:
             self._await_answer()
         except BaseException:
