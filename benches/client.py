@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -40,6 +41,13 @@ class Client:
         # The body may come by itself.
         while self._buffer[received - 2 : received] != b"OK":
             received = self._socket.recv_into(self._buffer)
+
+    def ask(self, path: str) -> None:
+        """GET a short document; the connection stays."""
+        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+        received = bytes(self._buffer[: self._answered()])
+        while not whole(received):
+            received += self._socket.recv(BUFFER_BYTES)
 
     def get(self, path: str, *headers: str) -> int:
         """Read an answer to the connection's end; its bytes, head and all."""
@@ -115,6 +123,13 @@ class Client:
         if not line.startswith(ANSWERS):
             raise RuntimeError(f"the server answered {line!r}")
         return received
+
+
+def whole(received: bytes) -> bool:
+    """Whether this is all of an answer."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\nContent-Length: (\d+)", head, re.IGNORECASE)
+    return len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n")
 
 
 def drain(command: list[str], directory: Path) -> None:
