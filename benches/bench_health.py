@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,13 @@ def bench_health(benchmark: BenchmarkFixture, engine: Engine, sizes: Sizes, kind
         until_healthy(engine, names)
         shares: list[float] = []
         measured_s = MEASURED_S if benchmark.enabled else 1.0
-        benchmark.pedantic(lambda: shares.append(share(engine, measured_s)), rounds=1)
+        with counting(engine) as ended:
+            benchmark.pedantic(lambda: shares.append(share(engine, measured_s)), rounds=1)
         benchmark.extra_info["core_permille"] = 1000 * shares[-1]
+        if ended:
+            # A peer that cannot do with the processors there are does fewer.
+            per_s = len(ended) / measured_s
+            benchmark.extra_info["cpu_us_a_probe"] = 1e6 * shares[-1] / per_s
     finally:
         engine.run("rm", "-f", *names)
 
@@ -62,6 +69,27 @@ def until_healthy(engine: Engine, names: list[str]) -> None:
     while len(engine.output("ps", "-q", "--filter", "health=healthy").split()) < len(names):
         assert time.monotonic() < limit, engine.output("ps", "-a")
         time.sleep(0.2)
+
+
+@contextmanager
+def counting(engine: Engine) -> Iterator[list[str]]:
+    """The ends of probes' commands, of which there are events, once the block has ended."""
+    command = [
+        "docker",
+        "-H",
+        engine.host,
+        "events",
+        "--filter",
+        "event=exec_die",
+        "--format",
+        "{{.Action}}",
+    ]
+    ended: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as events:
+        yield ended
+        events.terminate()
+        assert events.stdout is not None
+        ended += events.stdout.readlines()
 
 
 def share(engine: Engine, measured_s: float) -> float:
