@@ -29,21 +29,7 @@ def bench_idle(benchmark: BenchmarkFixture, engine: Engine, sizes: Sizes) -> Non
 
 def overhead_kib(engine: Engine) -> int:
     """The proportional memory of the engine's processes, containers' own left out."""
-    return sum(pss_kib(pid) for pid in relatives(engine.process.pid))
-
-
-def relatives(pid: int) -> list[int]:
-    """The engine, its children, and shims that left its tree, but not what runs in containers."""
-    names = ("drayman-shim", "containerd-shim", "containerd", "dockerd")
-    found = [pid]
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != pid:
-            try:
-                if (entry / "comm").read_text().strip().startswith(names):
-                    found.append(int(entry.name))
-            except OSError:
-                pass  # it has ended
-    return found
+    return sum(pss_kib(pid) for pid in engine.processes())
 
 
 def pss_kib(pid: int) -> int:

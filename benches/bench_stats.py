@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benches.bench_memory import relatives
 from benches.client import Client
 from benches.conftest import Sizes
 from benches.engines import Engine
@@ -93,7 +92,7 @@ def follow(engine: Engine, path: str) -> None:
 def cpu_ms(engine: Engine) -> dict[int, float]:
     """What each of the engine's processes has used so far."""
     found = {}
-    for pid in relatives(engine.process.pid):
+    for pid in engine.processes():
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         found[pid] = (int(fields[11]) + int(fields[12])) * 1000 / TICKS_PER_S
     return found

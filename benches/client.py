@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 # More gains a reader nothing, less costs it system calls.
 BUFFER_BYTES = 1 << 20
 # What tells of success, with a document or a stream to follow.
-ANSWERS = (b"HTTP/1.1 200", b"HTTP/1.1 201", b"HTTP/1.1 101")
+ANSWERS = (b"HTTP/1.1 200", b"HTTP/1.1 201", b"HTTP/1.1 204", b"HTTP/1.1 101")
 
 
 class Client:
@@ -20,7 +21,11 @@ class Client:
 
     def __init__(self, host: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(host.removeprefix("unix://"))
+        try:
+            self._socket.connect(host.removeprefix("unix://"))
+        except OSError:
+            self._socket.close()
+            raise
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
 
     def __enter__(self) -> Client:
@@ -36,6 +41,13 @@ class Client:
         # The body may come by itself.
         while self._buffer[received - 2 : received] != b"OK":
             received = self._socket.recv_into(self._buffer)
+
+    def ask(self, path: str) -> None:
+        """GET a short document; the connection stays."""
+        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+        received = bytes(self._buffer[: self._answered()])
+        while not whole(received):
+            received += self._socket.recv(BUFFER_BYTES)
 
     def get(self, path: str, *headers: str) -> int:
         """Read an answer to the connection's end; its bytes, head and all."""
@@ -61,6 +73,11 @@ class Client:
         while not answer.rstrip().endswith(b"}"):
             answer += self._socket.recv(BUFFER_BYTES)
         return json.loads(answer.split(b"\r\n\r\n", 1)[1])
+
+    def act(self, path: str) -> None:
+        """Have something done that needs no words."""
+        self._post(path, {})
+        self._answered()
 
     def hijack(self, path: str, body: object) -> int:
         """Take the connection over; the bytes that came with the answer's head, and it."""
@@ -106,6 +123,13 @@ class Client:
         if not line.startswith(ANSWERS):
             raise RuntimeError(f"the server answered {line!r}")
         return received
+
+
+def whole(received: bytes) -> bool:
+    """Whether this is all of an answer."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\nContent-Length: (\d+)", head, re.IGNORECASE)
+    return len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n")
 
 
 def drain(command: list[str], directory: Path) -> None:

@@ -27,10 +27,37 @@ class Sizes(msgspec.Struct, frozen=True):
     idle_containers: int
     rounds: int
     pings: int
+    checked_containers: int
+    parallel_runs: int
+    load_clients: int
+    # Of the peer fewer: each takes some megabytes, and a second of two processors.
+    crowd: dict[str, int]
 
 
-FULL = Sizes(1 << 30, 20_000, 139_000_000, 20, 10, 400)
-SMALL = Sizes(4 << 20, 200, 1_000_000, 2, 1, 20)
+FULL = Sizes(
+    big_file_bytes=1 << 30,
+    small_files=20_000,
+    log_bytes=139_000_000,
+    idle_containers=20,
+    rounds=10,
+    pings=1000,
+    checked_containers=50,
+    parallel_runs=100,
+    load_clients=50,
+    crowd={"drayman": 1000, "dockerd": 200},
+)
+SMALL = Sizes(
+    big_file_bytes=4 << 20,
+    small_files=200,
+    log_bytes=1_000_000,
+    idle_containers=2,
+    rounds=1,
+    pings=20,
+    checked_containers=2,
+    parallel_runs=4,
+    load_clients=4,
+    crowd={"drayman": 4, "dockerd": 2},
+)
 
 
 @pytest.fixture(scope="session")

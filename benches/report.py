@@ -24,7 +24,7 @@ def load(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
 
 def figures(groups: dict[str, dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
     """A row for each who of each group: median and spread in milliseconds, and the ratio of
-    its median to ours."""
+    its median to ours; what else was noted, and (``NAME_ratio``) how that compares."""
     rows = []
     for group, benches in groups.items():
         ours = benches.get(OURS)
@@ -35,6 +35,9 @@ def figures(groups: dict[str, dict[str, dict[str, Any]]]) -> list[dict[str, Any]
                 row[f"{name}_ms"] = stats[name] * 1000
             if ours is not None and who != OURS:
                 row["ratio"] = stats["median"] / ours["stats"]["median"]
+                for name, noted in ours["extra_info"].items():
+                    if noted > 0 and name in bench["extra_info"]:
+                        row[f"{name}_ratio"] = bench["extra_info"][name] / noted
             rows.append({**row, **bench["extra_info"]})
     return rows
 
@@ -50,8 +53,10 @@ def table(rows: list[dict[str, Any]]) -> Table:
         )
         ratio = f"{row['ratio']:.2f}" if "ratio" in row else ""
         result.add_row(row["work"], row["who"], median, spread, ratio)
-        for name in row.keys() - known:
-            result.add_row("", f"  {name}", f"{row[name]:,.0f}", "", "")
+        for name in sorted(row.keys() - known):
+            if not name.endswith("_ratio"):
+                ratio = f"{row[f'{name}_ratio']:.2f}" if f"{name}_ratio" in row else ""
+                result.add_row("", f"  {name}", f"{row[name]:,.0f}", "", ratio)
     return result
 
 

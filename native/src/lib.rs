@@ -12,6 +12,7 @@ mod errors;
 mod logs;
 mod network;
 mod passing;
+mod protect;
 mod receive;
 mod seccomp;
 mod transfer;
@@ -27,6 +28,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     logs::register(module)?;
     network::register(module)?;
     passing::register(module)?;
+    protect::register(module)?;
     receive::register(module)?;
     seccomp::register(module)?;
     transfer::register(module)?;

@@ -326,6 +326,15 @@ def seccomp_compile(profile: bytes, architectures: list[str]) -> bytes:
     """The BPF program of an OCI ``linux.seccomp`` document (JSON), as the kernel takes it.
     InvalidParameter naming the rule that cannot be."""
 
+# ---------------------------------------------------------------- protect
+
+# The name in its environment that tells a program that it runs sealed.
+SEALED: str
+
+def sealed_program(binary: str) -> int:
+    """A descriptor of a program's file as nobody can write it, to be executed; the caller's to
+    close. System naming the file when it is not there."""
+
 # ---------------------------------------------------------------- network
 
 def netns_create(path: str) -> None:

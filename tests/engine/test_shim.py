@@ -10,6 +10,7 @@ import signal
 import socket
 import stat
 import time
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -61,6 +62,20 @@ def test_the_same_on_uvloop() -> None:
                 place.close()
 
         runner.run(run())
+
+
+@scene
+async def test_its_program_cannot_be_written(place: Place) -> None:
+    """Not even by who is root, and it is called by its name (CVE-2019-5736)."""
+    pids = [(await (await place.box("true").spawn()).hello()).pid for _ in range(2)]
+    for process in (Path(f"/proc/{pid}") for pid in pids):
+        assert (process / "comm").read_text() == "drayman-shim\n"
+        # In a mount that is attached nowhere.
+        assert os.readlink(process / "exe") == "/drayman-shim"
+        with pytest.raises(OSError, match="Read-only file system"):
+            os.open(process / "exe", os.O_WRONLY)
+    # One is made for both.
+    assert len({os.stat(f"/proc/{pid}/exe").st_dev for pid in pids}) == 1
 
 
 @scene

@@ -96,6 +96,20 @@ def test_an_unknown_user_is_refused(engine_server: EngineServer) -> None:
     assert "unable to find user nobodyhere" in answer["message"]
 
 
+def test_a_user_is_looked_up_where_the_container_has_its_own(
+    engine_server: EngineServer, tmp_path: Path
+) -> None:
+    command = ("--network", "none", "--user", "user", "busybox", "id", "-u")
+    # Known from now on, for this image.
+    assert engine_server.docker("run", "--rm", *command).stdout == b"1000\n"
+    container = engine_server.docker("create", *command).stdout.decode().strip()
+    (tmp_path / "passwd").write_text("user:x:1234:1000::/home:/bin/sh\n")
+    engine_server.docker("cp", str(tmp_path / "passwd"), f"{container}:/etc/passwd")
+    assert engine_server.docker("start", "-a", container).stdout == b"1234\n"
+    # And no other container's: that one wrote to a layer of its own.
+    assert engine_server.docker("run", "--rm", *command).stdout == b"1000\n"
+
+
 def test_a_container_starts_again_where_it_left_off(engine_server: EngineServer) -> None:
     container = engine_server.running("sh", "-c", "echo x >>/count; exit $(wc -l </count)")
     for runs in (1, 2):

@@ -26,6 +26,7 @@ from tests.unit.network_world import (
 
 from drayman import _native, errors
 from drayman.model.network import PortBinding
+from drayman.network import bridge
 from drayman.network.bridge import BridgeDriver
 from drayman.network.links import INTERFACES
 from drayman.network.nft import Nftables
@@ -291,6 +292,19 @@ def test_many_at_once(driver: BridgeDriver) -> None:
         attachments = list(pool.map(one, range(24)))
     assert len({attachment.ip for attachment in attachments}) == 24
     assert len({host_port(attachment, "80/tcp") for attachment in attachments}) == 24
+
+
+def test_a_full_bridge(driver: BridgeDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A smaller one than the kernel's, whose thousand and twenty-three containers take a minute."""
+    monkeypatch.setattr(bridge, "PORTS_MAX", 2)
+    driver.attach("one", "one")
+    for _ in range(5):
+        driver.attach("two", "two")
+        # What has just gone held a port still.
+        assert len(names_on_bridge()) == 2
+        with pytest.raises(errors.Unavailable, match=f"bridge {BRIDGE} is full"):
+            driver.attach("three", "three")
+        driver.detach("two")
 
 
 def test_names_that_cannot_be(tmp_path: Path) -> None:

@@ -59,10 +59,9 @@ def rfc3339(moment_ns: int) -> str:
 def container_summary(document: Document, version: Version) -> Document:
     """One entry of the list of containers."""
     if version < (1, 52):
-        document = _without(document, "Health")
-    if version < (1, 48):
-        document = _without(document, "ImageManifestDescriptor")
-    if version < (1, 46) and "HostConfig" in document:
+        unknown = {"Health"} if version >= (1, 48) else {"Health", "ImageManifestDescriptor"}
+        document = {key: value for key, value in document.items() if key not in unknown}
+    if version < (1, 46) and "Annotations" in document.get("HostConfig", ()):
         document = {**document, "HostConfig": _without(document["HostConfig"], "Annotations")}
     return document
 

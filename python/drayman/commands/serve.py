@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 from collections.abc import Callable
@@ -176,6 +177,10 @@ async def run(config: Config, reload: Callable[[], None]) -> None:
     """Recover, then answer until told to end."""
     # The root's lock comes first: a second engine is told who has it, whatever its sockets.
     engine = await Engine.open(config)
+    # What is there by now stays. The collector, which a long list wakes, need not look at it all
+    # each time.
+    gc.collect()
+    gc.freeze()
     try:
         listeners = [listener for host in config.hosts for listener in listen_on(host, config)]
         log.info("listening on %s", ", ".join(config.hosts))

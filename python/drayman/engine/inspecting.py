@@ -5,7 +5,8 @@ The document is that of the newest API version; the API takes away what older on
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -39,12 +40,27 @@ _OMITTED_OF_HOST_CONFIG = (
     "Tmpfs",
 )
 
+# Who polls asks the same ones, and spelling their paths is most of the work of an answer. Each
+# takes a kilobyte or two.
+_KNOWN_PLACES_MAX = 512
+
+
+class _Places(NamedTuple):
+    """Where the files of a container are, which never changes."""
+
+    resolv_conf: str
+    hostname: str
+    hosts: str
+    log: str
+    layers: dict[str, str]
+
 
 class Inspecting:
     """The long document of a container."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._places = functools.lru_cache(_KNOWN_PLACES_MAX)(self._find_places)
 
     async def inspect(self, name: str, *, size: bool) -> dict[str, Any]:
         """The document; ``size`` adds the bytes written and those of the whole tree."""
@@ -58,7 +74,7 @@ class Inspecting:
 
     def _document(self, entry: Entry, health: Health | None) -> dict[str, Any]:
         record = entry.record
-        paths = self._context.paths.container(record.id)
+        places = self._places(record.id, record.image_id)
         argv = record.argv
         logged = record.host_config.log_config.type == "json-file"
         return {
@@ -68,10 +84,10 @@ class Inspecting:
             "Args": argv[1:],
             "State": state_document(record) | ({"Health": health.document()} if health else {}),
             "Image": record.image_id,
-            "ResolvConfPath": str(paths.resolv_conf),
-            "HostnamePath": str(paths.hostname),
-            "HostsPath": str(paths.hosts),
-            "LogPath": str(paths.log) if logged else "",
+            "ResolvConfPath": places.resolv_conf,
+            "HostnamePath": places.hostname,
+            "HostsPath": places.hosts,
+            "LogPath": places.log if logged else "",
             "Name": f"/{record.name}",
             "RestartCount": record.state.restart_count,
             "Driver": "overlay2",
@@ -81,24 +97,29 @@ class Inspecting:
             "AppArmorProfile": "",
             "ExecIDs": [one.id for one in entry.execs.values() if one.running] or None,
             "HostConfig": host_config_document(record.host_config),
-            "GraphDriver": self._graph_driver(record),
+            "GraphDriver": {
+                "Name": "overlay2",
+                "Data": {"ID": record.id, **places.layers},
+            },
             "Mounts": [mount_document(point) for point in record.mount_points],
             "Config": config_document(record.config),
             "NetworkSettings": self._network_settings(record),
         }
 
-    def _graph_driver(self, record: Container) -> dict[str, Any]:
-        paths = self._context.paths.container(record.id)
-        return {
-            "Name": "overlay2",
-            "Data": {
-                "ID": record.id,
-                "LowerDir": ":".join(self._context.lower(record)),
+    def _find_places(self, container_id: str, image_id: str) -> _Places:
+        paths = self._context.paths.container(container_id)
+        return _Places(
+            resolv_conf=str(paths.resolv_conf),
+            hostname=str(paths.hostname),
+            hosts=str(paths.hosts),
+            log=str(paths.log),
+            layers={
+                "LowerDir": ":".join(self._context.images.lower(image_id)),
                 "MergedDir": str(paths.rootfs),
                 "UpperDir": str(paths.upper),
                 "WorkDir": str(paths.work),
             },
-        }
+        )
 
     def _network_settings(self, record: Container) -> dict[str, Any]:
         running = record.state.running and record.state.pid != 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -38,15 +40,25 @@ class Listing:
         ]
         if limit > 0:
             matching = matching[:limit]
-        return [await self._document(entry, size=size) for entry in matching]
+        # Many containers have one image, and to find an image by a name is half of the work.
+        named = functools.cache(self._named)
+        documents = [self._document(entry, named) for entry in matching]
+        if size:
+            for entry, document in zip(matching, documents, strict=True):
+                document["SizeRw"], document["SizeRootFs"] = await blocking(
+                    sizes, self._context, entry.record
+                )
+        return documents
 
-    async def _document(self, entry: Entry, *, size: bool) -> dict[str, Any]:
+    def _document(self, entry: Entry, named: Callable[[str], str]) -> dict[str, Any]:
         record = entry.record
         host = record.host_config
-        document: dict[str, Any] = {
+        image = record.config.image
+        return {
             "Id": record.id,
             "Names": [f"/{record.name}"],
-            "Image": self._image_name(record),
+            # The reference given at create, unless it points elsewhere by now.
+            "Image": image if named(image) == record.image_id else record.image_id,
             "ImageID": record.image_id,
             "Command": command(record.argv),
             "Created": record.created_at_ns // 1_000_000_000,
@@ -68,20 +80,13 @@ class Listing:
             },
             "Mounts": [mount_document(point) for point in record.mount_points],
         }
-        if size:
-            document["SizeRw"], document["SizeRootFs"] = await blocking(
-                sizes, self._context, record
-            )
-        return document
 
-    def _image_name(self, record: Container) -> str:
-        """The reference given at create, unless it points elsewhere by now."""
+    def _named(self, name: str) -> str:
+        """The id of the image that has a name now, "" when none has."""
         try:
-            if self._context.images.get(record.config.image).id == record.image_id:
-                return record.config.image
+            return self._context.images.get(name).id
         except NotFound:
-            pass
-        return record.image_id
+            return ""
 
 
 def command(argv: list[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from msgspec.structs import replace
 
 from drayman.engine import runtimes
@@ -14,12 +16,17 @@ from drayman.runtime.plan import ContainerPlan, Joined
 from drayman.runtime.process import environment, find_init
 from drayman.runtime.users import User, resolve
 
+# Images and users that are started time and again; to forget them costs a mount each.
+_KNOWN_USERS_MAX = 256
+
 
 class Planning:
     """Makes plans; looks at the container's files, so its calls block."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        # By image, user and further groups: of containers that have written nothing yet.
+        self._users: dict[tuple[str, str, tuple[str, ...]], User] = {}
 
     def plan(self, record: Container, attachment: Attached) -> ContainerPlan:
         """The plan of one container; nothing of it is mounted when this returns."""
@@ -62,6 +69,27 @@ class Planning:
         return replace(record, host_config=host_config)
 
     def _user(self, record: Container) -> User:
+        """Who it runs as: asked of its own files, which takes a mount, once it has written any."""
+        asked = record.config.user, tuple(record.host_config.group_add or ())
+        if self._has_written(record):
+            return self._look_up(record)
+        known = self._users.get((record.image_id, *asked))
+        if known is None:
+            known = self._look_up(record)
+            if len(self._users) >= _KNOWN_USERS_MAX:
+                self._users.clear()
+            self._users[record.image_id, *asked] = known
+        return known
+
+    def _has_written(self, record: Container) -> bool:
+        try:
+            with os.scandir(self._context.paths.container(record.id).upper) as written:
+                return next(written, None) is not None
+        except OSError:
+            # Whoever mounts it says what is wrong with it.
+            return True
+
+    def _look_up(self, record: Container) -> User:
         view = self._context.views.stopped(record, mounts=False)
         try:
             return resolve(view.fileno(), record.config.user, record.host_config.group_add)

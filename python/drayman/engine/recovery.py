@@ -40,7 +40,11 @@ _log = logging.getLogger(__name__)
 
 
 class Recovery:
-    """Brings the engine back to what it left."""
+    """Brings the engine back to what it left.
+
+    Small files are read at once: there is nobody yet who could be kept waiting, and turns of a
+    worker thread, thousands of them, take longer than what they read.
+    """
 
     def __init__(
         self, context: Context, supervision: Supervision, starting: Starting, removing: Removing
@@ -110,7 +114,7 @@ class Recovery:
             held = go_json.loads(await blocking(paths.attachment.read_bytes), Attached)
             entry.record = replace(before, endpoints=held.endpoints, ports=held.ports)
         entry.change(
-            status=await blocking(self._status_of_living, entry),
+            status=self._status_of_living(entry),
             pid=status.init_pid,
             ever_started=True,
             # Whoever asked it to end has no answer, nor has it ended.
@@ -123,7 +127,8 @@ class Recovery:
             await self._context.save(entry.record)
         await self._adopt_health(entry, shim)
         await entry.waits.adopt(shim, status.orphans)
-        await blocking(self._adopt_execs, entry, status.execs)
+        if status.execs:
+            await blocking(self._adopt_execs, entry, status.execs)
 
     async def _adopt_health(self, entry: Entry, shim: Shim) -> None:
         """How checks went; an engine may have died between them and the freezer."""
@@ -154,14 +159,13 @@ class Recovery:
             return
         context = self._context
         if is_checked(entry.record) and entry.state.ever_started:
-            entry.health = await blocking(Health.ended, context.paths.container(entry.id).health)
-        recorded = await blocking(read, context.paths.container(entry.id).exit_record)
+            entry.health = Health.ended(context.paths.container(entry.id).health)
+        recorded = read(context.paths.container(entry.id).exit_record)
         news = recorded is not None and recorded.finished_at_ns > entry.state.finished_at_ns
         if not entry.state.running and not news:
             # Engine and shim may both have died before the start was written down.
-            if await blocking(
-                leftovers.kill, context.host.cgroup, context.cgroup_path(entry.record)
-            ):
+            layout, cgroup = context.host.cgroup, context.cgroup_path(entry.record)
+            if leftovers.exist(layout, cgroup) and await blocking(leftovers.kill, layout, cgroup):
                 await self._supervision.lost(entry, Exit.unseen(killed=True))
             return
         if entry.state.status == "restarting" and not news:

@@ -311,6 +311,6 @@ class Table(Generic[R]):
 
     def _read(self, record_id: str, body: bytes) -> R:
         try:
-            return go_json.loads(body, self._shape)
+            return go_json.reload(body, self._shape)
         except InvalidParameter as error:
             raise System(f"database: {self.name} {record_id}: {error}") from None

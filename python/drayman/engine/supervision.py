@@ -61,6 +61,8 @@ class Supervision:
     def _heard(self, entry: Entry, shim: Shim, event: dict[str, object]) -> None:
         match event.get("event"):
             case "exit":
+                # It leaves as it should: `_left` has no end to look into.
+                entry.leaving = shim.closed
                 self._context.tasks.spawn(self.exited(entry, shim, Exit.from_event(event)))
             case "exec_exit":
                 code = event["exit_code"]
@@ -90,7 +92,8 @@ class Supervision:
     def _left(self, entry: Entry, shim: Shim) -> None:
         """The connection ended. After an exit, and when the engine ends, that is as it
         should be."""
-        if entry.shim is shim and not self._context.tasks.closing:
+        known = entry.leaving is shim.closed
+        if entry.shim is shim and not known and not self._context.tasks.closing:
             self._context.tasks.spawn(self._vanished(entry, shim))
 
     async def _vanished(self, entry: Entry, shim: Shim) -> None:

@@ -46,6 +46,17 @@ def loads(document: bytes, shape: type[T]) -> T:
     return convert(parsed, shape)
 
 
+def reload(document: bytes, shape: type[T]) -> T:
+    """Decode what `dumps` wrote: a tenth of the work, for keys are as ``shape`` has them.
+
+    Raises InvalidParameter for anything else.
+    """
+    try:
+        return msgspec.json.decode(document, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidParameter(f"invalid JSON: {error}") from None
+
+
 def convert(value: Any, shape: type[T]) -> T:
     """Fit builtins, as a JSON parser gives them, into ``shape`` by Go's rules.
 

@@ -27,6 +27,8 @@ DEFAULT_BRIDGE = "drayman0"
 # An interface's name, of letters that nft and /proc/sys take as they are.
 _BRIDGE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
 _SYSCTL = Path("/proc/sys/net/ipv4")
+# The kernel numbers a bridge's ports by ten bits, and gives nobody zero (net/bridge/br_private.h).
+PORTS_MAX = 1023
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ class BridgeDriver:
         """Join a container, by a namespace made for it here, before it starts.
 
         Raises Conflict when the address is taken, InvalidParameter for an address, port or
-        hardware address that cannot be, System in Docker's words when a port is taken.
+        hardware address that cannot be, Unavailable when the bridge is full, System in Docker's
+        words when a port is taken.
         """
         wanted = parse(ports or {})
         pool, nftables = self._ready()
@@ -224,12 +227,20 @@ class BridgeDriver:
         with self._lock:
             if container_id in self._leases:
                 raise Conflict(f"container {container_id} is attached already")
+            if len(self._leases) >= PORTS_MAX:
+                raise Unavailable(
+                    f"bridge {self.bridge_name} is full: the kernel gives one {PORTS_MAX} ports,"
+                    " and each running container has one"
+                )
             ip = self._allocate(address, pool)
             self._leases[container_id] = _Lease(ip, [], sandbox.new_host_interface())
             return ip
 
     def _allocate(self, requested: IPv4Address | None, pool: Pool) -> IPv4Address:
         self._departures.reap(pool.release)
+        if len(self._leases) + len(self._departures) >= PORTS_MAX:
+            # What is going has its port for as long as it is there.
+            self._departures.hasten(pool.release, None)
         if requested:
             # A container that is started again asks for what it has just left.
             self._departures.hasten(pool.release, requested)

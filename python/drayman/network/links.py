@@ -25,6 +25,9 @@ class Departures:
     def __init__(self) -> None:
         self._going: dict[str, tuple[IPv4Address, float]] = {}
 
+    def __len__(self) -> int:
+        return len(self._going)
+
     def add(self, host_interface: str, ip: IPv4Address) -> None:
         """A link whose container has ended; ``host_interface`` may be gone already."""
         self._going[host_interface] = (ip, time.monotonic())

@@ -5,21 +5,18 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::sys::{self, StringList};
 use crate::{overlay, Error};
 
-/// Tells the program that it runs sealed. Only who starts the engine can set it.
-const SEALED: &str = "_DRAYMAN_SEALED";
+/// Tells the program that it runs sealed. Only who starts it, the engine, can set it.
+pub const SEALED: &str = "_DRAYMAN_SEALED";
 
-/// To be called first thing in `main`, by a process of one thread: runs this program again, once, from an overlay mount
-/// that has no upper directory and so cannot be written by anyone, nor made writable. The mount is attached nowhere, and
-/// its pages are those of the file itself, so they are shared by all who run it (a sealed memfd's would not be).
-///
-/// Where there is no overlayfs, from a sealed copy in memory.
+/// To be called first thing in `main`, by a process of one thread: unless it was started sealed, runs this program
+/// again, once, from the file that [`sealed`] makes.
 pub fn seal_self() -> Result<(), Error> {
     hide_self()?;
     if env::var_os(SEALED).is_some() {
@@ -27,6 +24,25 @@ pub fn seal_self() -> Result<(), Error> {
         return Ok(());
     }
     let binary = env::current_exe().map_err(Error::system("find the program's own file"))?;
+    let file = sealed(&binary)?;
+    let failed = || format!("seal {}", binary.display());
+    let environment = env::vars_os().map(|(key, value)| join(key, &value));
+    let environment = environment.chain([join(SEALED.into(), &"1".into())]);
+    let arguments = StringList::new(env::args_os().map(|item| item.as_bytes().to_vec()));
+    let lists = arguments.and_then(|arguments| Ok((arguments, StringList::new(environment)?)));
+    let (arguments, environment) = lists.map_err(Error::system(failed()))?;
+    Err(Error::System(
+        failed(),
+        sys::execute_descriptor(file.as_fd(), &arguments, &environment),
+    ))
+}
+
+/// A program's file, to be executed, in an overlay mount that has no upper directory and so cannot be written by
+/// anyone, nor made writable. The mount is attached nowhere, and its pages are those of the file itself, so they are
+/// shared by all who run it (those of a sealed memfd each would not be).
+///
+/// Where there is no overlayfs, a sealed copy in memory.
+pub fn sealed(binary: &Path) -> Result<OwnedFd, Error> {
     let failed = || format!("seal {}", binary.display());
     let (directory, name) = (binary.parent(), binary.file_name());
     let (Some(directory), Some(name)) = (directory, name) else {
@@ -43,18 +59,9 @@ pub fn seal_self() -> Result<(), Error> {
             0,
             0,
         ),
-        Err(_) => sys::sealed_copy(&binary),
+        Err(_) => sys::sealed_copy(binary),
     };
-    let file = file.map_err(Error::system(failed()))?;
-    let environment = env::vars_os().map(|(key, value)| join(key, &value));
-    let environment = environment.chain([join(SEALED.into(), &"1".into())]);
-    let arguments = StringList::new(env::args_os().map(|item| item.as_bytes().to_vec()));
-    let lists = arguments.and_then(|arguments| Ok((arguments, StringList::new(environment)?)));
-    let (arguments, environment) = lists.map_err(Error::system(failed()))?;
-    Err(Error::System(
-        failed(),
-        sys::execute_descriptor(file.as_fd(), &arguments, &environment),
-    ))
+    file.map_err(Error::system(failed()))
 }
 
 /// Takes the process out of the reach of others' eyes: its memory, descriptors and root, by `/proc` or by ptrace.

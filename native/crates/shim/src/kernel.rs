@@ -1,5 +1,6 @@
 //! The few calls that `rustix` has not: the only `unsafe` of this crate.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -15,6 +16,12 @@ pub fn take_control() -> OwnedFd {
     unsafe { libc::fcntl(CONTROL_FD, libc::F_SETFD, libc::FD_CLOEXEC) };
     // SAFETY: the daemon left it to us, and nothing else in this process uses that number.
     unsafe { OwnedFd::from_raw_fd(CONTROL_FD) }
+}
+
+/// Give this process its name: it was executed by a descriptor, and would be called by that.
+pub fn take_name(name: &CStr) {
+    // SAFETY: the kernel copies up to 16 bytes of a string that ends.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
 /// Bytes that were written to a socket and not yet read (unix) or acknowledged (tcp) at its other end.

@@ -53,6 +53,7 @@ fn main() -> ExitCode {
 
 fn serve() -> Result<(), String> {
     drayman_executor::protect::seal_self().map_err(|error| error.to_string())?;
+    kernel::take_name(c"drayman-shim");
     let control = kernel::take_control();
     kernel::map_large_buffers(LARGE_BUFFER_BYTES);
     kernel::restrict_new_files();
