@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,9 +31,9 @@ AT_START: list[tuple[dict[str, Any], str, str]] = [
     (
         {"Devices": [{"PathOnHost": NULL, "PathInContainer": "/etc/passwd/x"}]},
         "Devices",
-        'creating device "/etc/passwd/x": not a directory',
+        "not a directory",
     ),
-    ({"Tmpfs": {"/x": "mode=99"}}, "Tmpfs", f'at "/x": {INVALID}'),
+    ({"Tmpfs": {"/x": "mode=99"}}, "Tmpfs", INVALID),
     (
         {"Mounts": [{"Type": "tmpfs", "Target": "/x/", "TmpfsOptions": {"Mode": 2**40}}]},
         "Mounts",
@@ -81,6 +83,19 @@ CONFIGS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def engine_server() -> Iterator[EngineServer]:
+    """An engine that knows runc beside its own executor."""
+    if os.geteuid() != 0:
+        pytest.skip("an engine takes root")
+    server = EngineServer(runtimes=f"runc={shutil.which('runc')}")
+    try:
+        server.load_busybox()
+        yield server
+    finally:
+        server.close()
+
+
 def start(engine: EngineServer, body: dict[str, Any]) -> tuple[int, str]:
     """Of a container that is gone afterwards: the start's status and text."""
     status, answer = engine.api("POST", "/containers/create", {"Image": "busybox", **body})
@@ -108,7 +123,7 @@ def test_what_the_kernel_refuses_names_its_field(
     assert text.startswith(f"HostConfig.{field}: "), text
     assert reason in text
     until(lambda: held(engine_server) == before, lambda: f"{before} {held(engine_server)}")
-    assert not engine_server.leaks()
+    until(lambda: not engine_server.leaks())
 
 
 @pytest.mark.parametrize(("host", "text"), AT_CREATE)
