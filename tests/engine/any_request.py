@@ -32,7 +32,7 @@ IMAGE = {"Image": "busybox", "Cmd": ["true"]}
 EXEC = "{exec}"
 THERE = ("box", "idle", "frozen", EXEC, "busybox", "kept", "none", "bridge")
 # As they stand in a path, for what no text becomes by quoting.
-ODD_NAMES = ("%00", "%ff%fe", "%ed%a0%80", "%zz", "%2e%2e%2f", "a%0d%0ab", "-" * 4000, "%2F", "")
+ODD_NAMES = ("%00", "%ff%fe", "%ed%a0%80", "%zz", "%2e%2e%2f", "a%0d%0ab", "-" * 4000, "%2F")
 VERSIONS = (*[""] * 40, "/v1.24", "/v1.29", "/v1.41", "/v1.56", "/v1.99", "/v1", "/v9999999999.1")
 SWITCHES = ("0", "1", "true", "false", "", "maybe")
 TIMES = ("0", "1", "-1", "1.5", "99999999999999999999", "1e9", "1h", "now", "9" * 18)
@@ -107,12 +107,101 @@ RAW = (
     b"[" * 100_000, b'{"Env":' * 5000, b'{"Memory": 1.5}', b'{"Memory": -0}', b'{"Cmd": {"a": 1}}',
     images.tar([("file", b"x", 0o644)]), images.tar([("../out", b"x", 0o644)])[:700],
 )  # fmt: skip
+# Settings that are right, which a start comes to the kernel with; the numbers may not be.
+RIGHT: dict[str, st.SearchStrategy[Any]] = {
+    **dict.fromkeys(
+        (
+            *("CpuShares", "CpuPeriod", "CpuQuota", "CpuRealtimeRuntime", "NanoCpus", "ShmSize"),
+            *("Memory", "MemorySwap", "MemoryReservation", "MemorySwappiness", "PidsLimit"),
+            *("OomScoreAdj", "BlkioWeight"),
+        ),
+        st.one_of(
+            *[st.integers(5 << 20, 1 << 26), st.integers(-1, 2000)] * 3,
+            strangers.numbers,
+        ),
+    ),
+    "CpusetCpus": st.sampled_from(("0", "0-1", "1,0", "0-0,1")),
+    "CpusetMems": st.just("0"),
+    "Binds": st.sampled_from((["kept:/data"], ["kept:/etc:ro"], ["kept:/proc/1"], ["x:/y:nocopy"])),
+    "Tmpfs": st.dictionaries(
+        st.sampled_from(("/x", "/etc/passwd", "/proc/x", "/dev/shm")),
+        st.sampled_from(("", "size=1m", "mode=999", "uid=-1", "nr_inodes=x", "size=200%")),
+    ),
+    "Sysctls": st.dictionaries(
+        st.sampled_from(
+            ("net.ipv4.ip_forward", "kernel.msgmax", "net.nosuch", "fs.mqueue.msg_max")
+        ),
+        strangers.texts | strangers.numbers.map(str),
+        max_size=2,
+    ),
+    "Ulimits": st.lists(
+        st.fixed_dictionaries(
+            {
+                "Name": st.sampled_from(("nofile", "nproc", "core", "stack", "as", "fsize")),
+                "Soft": st.integers(-1, 64),
+                "Hard": strangers.numbers,
+            }
+        ),
+        max_size=2,
+    ),
+    **dict.fromkeys(
+        ("BlkioDeviceReadBps", "BlkioDeviceWriteIOps"),
+        st.lists(
+            st.fixed_dictionaries(
+                {"Path": st.sampled_from(("/dev/null", "/", "")), "Rate": strangers.numbers}
+            )
+        ),
+    ),
+    "SecurityOpt": st.sampled_from((["seccomp=unconfined"], ["no-new-privileges"], ["label=x:y"])),
+    "CapAdd": st.sampled_from((["ALL"], ["CAP_NET_ADMIN"], [])),
+    "GroupAdd": st.lists(strangers.texts, max_size=2),
+    "MaskedPaths": st.lists(strangers.texts, max_size=2),
+    "ReadonlyRootfs": st.booleans(),
+    "Init": st.booleans(),
+    "ConsoleSize": st.tuples(strangers.numbers, strangers.numbers),
+    "RestartPolicy": st.sampled_from(({"Name": "always"}, {"Name": "no"}, {"Name": "on-failure"})),
+    "LogConfig": st.sampled_from(({"Type": "none"}, {"Type": "local"}, {"Type": "json-file"})),
+}
+RIGHT_CONFIG: dict[str, st.SearchStrategy[Any]] = {
+    "Cmd": st.lists(strangers.texts, max_size=3),
+    "Env": st.lists(st.builds("{}={}".format, strangers.texts, strangers.texts), max_size=3),
+    "User": strangers.texts,
+    "WorkingDir": strangers.texts.map(lambda text: f"/{text}"),
+    "Hostname": strangers.texts,
+    "Labels": st.dictionaries(strangers.texts, strangers.texts, max_size=2),
+    "Volumes": st.dictionaries(
+        strangers.texts.map(lambda text: f"/{text}"), st.just({}), max_size=2
+    ),
+    "Tty": st.booleans(),
+    "OpenStdin": st.booleans(),
+    "StopTimeout": strangers.numbers,
+    "Healthcheck": st.fixed_dictionaries(
+        {"Test": st.lists(strangers.texts, max_size=3), "Interval": strangers.numbers}
+    ),
+}
+
+
+def some(strategies: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects of up to two of these fields."""
+    fields = st.sampled_from(sorted(strategies))
+    pair = fields.flatmap(lambda name: st.tuples(st.just(name), strategies[name]))
+    return st.lists(pair, max_size=2).map(dict)
+
+
 DOCUMENTS: dict[str, st.SearchStrategy[Any]] = {
     "ContainerCreate": st.one_of(
         strangers.bodies(HostConfig, **HARMLESS).map(lambda host: {**IMAGE, "HostConfig": host}),
         strangers.bodies(CreateRequest, **IMAGE, HostConfig=HARMLESS),
+        *[
+            st.builds(
+                lambda config, host: {**IMAGE, **config, "HostConfig": {**host, **HARMLESS}},
+                some(RIGHT_CONFIG),
+                some(RIGHT),
+            )
+        ]
+        * 4,
     ),
-    "ContainerUpdate": strangers.bodies(HostConfig),
+    "ContainerUpdate": strangers.bodies(HostConfig) | some(RIGHT),
     "ContainerExec": strangers.bodies(ExecRequest, Cmd=["true"]) | strangers.bodies(ExecRequest),
     "ExecStart": strangers.bodies(ExecStartRequest),
     "VolumeCreate": strangers.bodies(CreateVolume),
@@ -121,7 +210,7 @@ TYPES = (*["application/json"] * 40, "application/json; charset=x", "text/plain"
          "application/x-www-form-urlencoded")  # fmt: skip
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 # What has more to it is asked more often.
-WEIGHTS = {"ContainerCreate": 40, "ContainerUpdate": 12, "ContainerExec": 8, "ExecStart": 8}
+WEIGHTS = {"ContainerCreate": 60, "ContainerUpdate": 12, "ContainerExec": 8, "ExecStart": 8}
 ROUTES = [
     route
     for route in TABLE

@@ -19,8 +19,6 @@ from tests.api.client import Client
 from tests.engine.any_request import EXEC, AnyRequest, requests
 from tests.engine.engines import EngineServer
 
-from drayman.api.router import Kind
-
 REQUESTS = int(os.environ.get("DRAYMAN_FUZZ_REQUESTS", "1000"))
 REFUSALS = (400, 401, 403, 404, 409, 415, 501, 503)
 # What Docker answers 500 to, though it is the client's mistake, by the beginning of its text.
@@ -31,6 +29,8 @@ DOCKERS_OWN = {
     "ContainerDelete": r"Conflict, cannot remove the default link name",
     "ContainerTop": r"ps: |Couldn't find PID|Unexpected pid|specifying ",
     "ContainerExec": r"Invalid detach keys",
+    "ImageCreate": r"(.*: )?(unexpected EOF|archive/tar: invalid tar header)",
+    "PutContainerArchive": r"(.*: )?(unexpected EOF|archive/tar: invalid tar header)",
 }
 # These may take as long as the client says, and say nothing before.
 WAITING = ("ContainerStop", "ContainerRestart", "ContainerWait")
@@ -132,7 +132,7 @@ def ask(stock: Stock, asked: AnyRequest) -> tuple[int | None, bytes]:
                 return status, json.dumps({"message": text.decode()}).encode()
             return status, text
         assert status < 400, (asked, status, headers)
-        client.socket.settimeout(STREAMED_S if route.kind in (Kind.STREAM, Kind.HIJACK) else None)
+        client.socket.settimeout(STREAMED_S)
         return status, streamed(client)
 
 
