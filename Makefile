@@ -68,8 +68,10 @@ soak: venv ## Ten minutes of containers that come and go, then a thousand kills 
 	DRAYMAN_SOAK_SECONDS=$${DRAYMAN_SOAK_SECONDS:-600} $(PYTHON) -m pytest -q -s tests/engine/test_soak.py
 	DRAYMAN_CRASH_ROUNDS=1000 DRAYMAN_CRASH_SEED=$${RANDOM} $(PYTHON) -m pytest -q tests/engine/test_crash.py
 
-fuzz: system ## Fuzz what reads strangers' bytes, one minute each
+fuzz: venv ## Fuzz what reads strangers' bytes, one minute each; then ask an engine anything, 20000 times
 	packaging/fuzz.sh
+	DRAYMAN_FUZZ_REQUESTS=$${DRAYMAN_FUZZ_REQUESTS:-20000} $(PYTHON) -m pytest -q \
+	  --hypothesis-profile=thorough tests/engine/test_any_request.py
 
 docs: venv ## Write the manual of the Python packages and the extension to build/docs
 	$(VENV)/bin/pdoc --output-directory build/docs drayman

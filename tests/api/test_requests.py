@@ -156,7 +156,7 @@ def create(client: Client, body: bytes | None, content_type: str | None) -> Any:
         (
             b'{"Cmd":["a"],"ConsoleSize":[9223372036854775808,1]}',
             "application/json",
-            "invalid JSON: number 9223372036854775808 is out of range",
+            "invalid JSON: json: cannot unmarshal number into Go struct field ExecRequest.",
         ),
         (b'{"Cmd":', "application/json", "invalid JSON"),
     ],

@@ -11,9 +11,15 @@ import pytest
 from tests.unit.runtime_plans import ID, V1, host, plan
 
 from drayman.errors import InvalidParameter, System
-from drayman.model.container import DeviceMapping, ThrottleDevice, Ulimit
+from drayman.model.container import (
+    DeviceMapping,
+    DeviceRequest,
+    HostConfig,
+    ThrottleDevice,
+    Ulimit,
+)
 from drayman.model.mount import BindOptions, Mount, MountPoint, TmpfsOptions
-from drayman.runtime import capabilities, resources, spec, tmpfs
+from drayman.runtime import capabilities, devices, resources, spec, tmpfs
 from drayman.runtime.plan import Joined
 from drayman.runtime.users import User
 
@@ -307,7 +313,7 @@ def test_devices(tmp_path: Path) -> None:
         {"allow": True, "type": "c", "major": 42, "access": "rw"},
     ]
     for path, reason in ((tmp_path / "gone", "no such file or directory"), (tmp_path, "not a de")):
-        with pytest.raises(System, match=f'adding custom device "{path}": {reason}'):
+        with pytest.raises(InvalidParameter, match=f'adding custom device "{path}": {reason}'):
             composed(devices=[DeviceMapping(path_on_host=str(path))])
 
 
@@ -318,11 +324,11 @@ def test_a_rate_for_a_device_by_its_number() -> None:
 
 
 def test_drivers_of_devices_are_not_here() -> None:
-    request = {"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}
+    request = DeviceRequest(count=-1, capabilities=[["gpu"]])
     with pytest.raises(
-        System, match=r'could not select device driver "" with capabilities: \[\[gpu'
+        InvalidParameter, match=r'could not select device driver "" with capabilities: \[\[gpu'
     ):
-        composed(device_requests=[request])
+        devices.check(HostConfig(device_requests=[request]))
 
 
 def test_custom_profile_and_none() -> None:

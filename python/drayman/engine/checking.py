@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -31,7 +32,8 @@ def check(config: ContainerConfig, host_config: HostConfig) -> None:
     ports.check_exposed(config.exposed_ports or ())
     ports.parse(host_config.port_bindings or {})
     _check_kinds(host_config)
-    _check_texts(host_config)
+    _check_texts("", config, ("Labels",))
+    _check_texts("HostConfig.", host_config)
 
 
 def check_policy(policy: RestartPolicy) -> None:
@@ -57,11 +59,13 @@ def _check_kinds(host_config: HostConfig) -> None:
         )
 
 
-def _check_texts(host_config: HostConfig) -> None:
+def _check_texts(
+    place: str, struct: ContainerConfig | HostConfig, apart: Collection[str] = ()
+) -> None:
     """Whatever stands here goes to the kernel some day, for which a NUL ends a text."""
-    for field, value in msgspec.to_builtins(host_config).items():
-        if _holds_nul(value):
-            raise InvalidParameter(f"HostConfig.{field} holds a NUL byte")
+    for field, value in msgspec.to_builtins(struct).items():
+        if field not in apart and _holds_nul(value):
+            raise InvalidParameter(f"{place}{field} holds a NUL byte")
 
 
 def _holds_nul(value: Any) -> bool:

@@ -20,7 +20,7 @@ from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.merging import merge
 from drayman.engine.mounting import Mounting
-from drayman.errors import DraymanError, InvalidParameter, NotFound
+from drayman.errors import DraymanError, InvalidParameter, NotFound, System
 from drayman.model.container import (
     Container,
     ContainerConfig,
@@ -30,7 +30,7 @@ from drayman.model.container import (
 )
 from drayman.model.image import Image
 from drayman.model.mount import MountPoint
-from drayman.runtime import probes, validation
+from drayman.runtime import probes, refusals, validation
 from drayman.runtime.namespaces import joined_container
 from drayman.storage import files, platforms, quota, temporary
 
@@ -135,11 +135,16 @@ class Creating:
         if not fresh and place in ("", "/"):
             return
         view = self._context.views.stopped(record, mounts=False)
+        field = ""
         try:
             for point in fresh:
+                field = refusals.mount_field(point.destination, record.host_config) or "Volumes"
                 files.populate_volume(view.fileno(), point.destination, point.source)
+            field = "WorkingDir"
             if place not in ("", "/"):
                 files.make_directory_in_root(view.fileno(), place, 0, 0)
+        except System as error:
+            raise refusals.path(field, error) from None
         finally:
             view.close()
 

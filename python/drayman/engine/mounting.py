@@ -116,11 +116,17 @@ def _check_source(mount: Mount) -> None:
 
 def make_missing_sources(record: Container) -> None:
     """Make directories for the missing sources of ``-v``; blocks. They exist from here on,
-    whatever becomes of the container, as with Docker."""
+    whatever becomes of the container, as with Docker. Raises InvalidParameter where none can be."""
     asked = {bind.partition(":")[0] for bind in record.host_config.binds or ()}
     for source in filter(os.path.isabs, asked):
         if not os.path.lexists(source):
-            Path(source).mkdir(parents=True, exist_ok=True)
+            try:
+                Path(source).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InvalidParameter(
+                    f"HostConfig.Binds: error while creating mount source path '{source}':"
+                    f" mkdir {source}: {str(error.strerror).lower()}"
+                ) from None
 
 
 def _inside(volume: str, subpath: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
@@ -209,7 +208,7 @@ class Recovery:
             for child in list(directory.iterdir()):
                 if child.name not in known:
                     self._end_unknown(child.name)
-                    shutil.rmtree(child, ignore_errors=True)
+                    temporary.erase(child)
 
     def _end_unknown(self, container_id: str) -> None:
         """A container that was removed under a shim, or whose record was lost."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from drayman.engine.pending import close_all
 from drayman.engine.stopping import Stopping
 from drayman.engine.waiting import REMOVED, Outcome
 from drayman.errors import Conflict, DraymanError, InvalidParameter, NotFound, System
-from drayman.storage import quota
+from drayman.storage import quota, temporary
 
 _PRUNE_FILTERS = frozenset(("label", "label!", "until"))
 
@@ -115,7 +114,7 @@ class Removing:
             upper = self._context.paths.container(record.id).upper.name
             await blocking(quota.lift, self._aside(record.id) / upper)
         for directory in (self._aside(record.id), self._context.paths.container(record.id).run):
-            await blocking(shutil.rmtree, directory, ignore_errors=True)
+            await blocking(temporary.erase, directory)
         try:
             kept_for_containers = self._context.images.get(record.image_id).removed
         except NotFound:

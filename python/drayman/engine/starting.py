@@ -20,8 +20,8 @@ from drayman.engine.planning import Planning
 from drayman.engine.supervision import Supervision
 from drayman.errors import DraymanError, InvalidParameter, System
 from drayman.model import go_json
-from drayman.model.container import Container
-from drayman.runtime import seccomp
+from drayman.model.container import Container, HostConfig
+from drayman.runtime import refusals, seccomp
 from drayman.runtime.messages import Past
 from drayman.runtime.shim import Gone, Shim, StartError
 from drayman.runtime.spec import compose
@@ -78,7 +78,7 @@ class Starting:
             pid, started_at_ns = await self._execute(entry, attachment)
         except BaseException as error:
             await self._context.networks.release(entry.record)
-            translated = translate(error)
+            translated = translate(error, entry.record.host_config)
             if translated is None:
                 raise
             await self._failed(entry, str(translated[0]), translated[1])
@@ -186,16 +186,20 @@ async def hand_over(
     pending.head = b""
 
 
-def translate(error: BaseException) -> tuple[DraymanError, int] | None:
+def translate(error: BaseException, asked: HostConfig) -> tuple[DraymanError, int] | None:
     """The error a client reads and the exit code kept, for a start that failed.
 
     Docker tells the command's faults (400) from the host's (500) by the runtime's text, and
-    the CLI looks for the same words to choose between 125, 126 and 127.
+    the CLI looks for the same words to choose between 125, 126 and 127. What the kernel refuses
+    of the values ``asked`` for is the client's fault here, too.
     """
     if isinstance(error, StartError):
         text = str(error)
         if "is a directory" in text and "permission denied" not in text:
             text += ": permission denied"
+        field = refusals.field(text, asked)
+        if field:
+            return InvalidParameter(f"{field}: {text}"), error.exit_code
         if error.exit_code in (126, 127):
             return InvalidParameter(text), error.exit_code
         return System(text), SYSTEM_EXIT_CODE

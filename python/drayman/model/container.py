@@ -13,9 +13,11 @@ from drayman.model.network import EndpointSettings, PortBinding
 # An empty JSON object, which Docker uses as the value of its sets.
 Nothing = dict[str, Any]
 PortMap = dict[str, list[PortBinding] | None]
+# As narrow as Docker's own, which takes nothing below 0.
+UInt16 = Annotated[int, msgspec.Meta(ge=0, le=2**16 - 1)]
+UInt64 = Annotated[int, msgspec.Meta(ge=0)]
 # Height and width of a terminal.
-Side = Annotated[int, msgspec.Meta(ge=0)]
-ConsoleSize = tuple[Side, Side]
+ConsoleSize = tuple[UInt64, UInt64]
 
 
 class HealthConfig(Wire, frozen=True, kw_only=True):
@@ -89,18 +91,28 @@ class DeviceMapping(Wire, frozen=True, kw_only=True):
     cgroup_permissions: str = ""
 
 
+class DeviceRequest(Wire, frozen=True, kw_only=True):
+    """Devices that a driver is to choose, such as ``--gpus`` asks for."""
+
+    driver: str = ""
+    count: int = 0
+    device_ids: list[str] | None = msgspec.field(default=None, name="DeviceIDs")
+    capabilities: list[list[str] | None] | None = None
+    options: dict[str, str] | None = None
+
+
 class ThrottleDevice(Wire, frozen=True, kw_only=True):
     """A rate for one block device, in bytes or operations a second."""
 
     path: str = ""
-    rate: int = 0
+    rate: UInt64 = 0
 
 
 class WeightDevice(Wire, frozen=True, kw_only=True):
     """A relative weight for one block device."""
 
     path: str = ""
-    weight: int = 0
+    weight: UInt16 = 0
 
 
 class HostConfig(Wire, frozen=True, kw_only=True):
@@ -109,7 +121,7 @@ class HostConfig(Wire, frozen=True, kw_only=True):
     cpu_shares: int = 0
     memory: int = 0
     cgroup_parent: str = ""
-    blkio_weight: int = 0
+    blkio_weight: UInt16 = 0
     blkio_weight_device: list[WeightDevice] | None = None
     blkio_device_read_bps: list[ThrottleDevice] | None = None
     blkio_device_write_bps: list[ThrottleDevice] | None = None
@@ -127,7 +139,7 @@ class HostConfig(Wire, frozen=True, kw_only=True):
     cpuset_mems: str = ""
     devices: list[DeviceMapping] | None = None
     device_cgroup_rules: list[str] | None = None
-    device_requests: list[dict[str, Any]] | None = None
+    device_requests: list[DeviceRequest] | None = None
     memory_reservation: int = 0
     memory_swap: int = 0
     memory_swappiness: int | None = None
@@ -138,8 +150,8 @@ class HostConfig(Wire, frozen=True, kw_only=True):
     ulimits: list[Ulimit] | None = None
     cpu_count: int = 0
     cpu_percent: int = 0
-    io_maximum_iops: int = msgspec.field(default=0, name="IOMaximumIOps")
-    io_maximum_bandwidth: int = msgspec.field(default=0, name="IOMaximumBandwidth")
+    io_maximum_iops: UInt64 = msgspec.field(default=0, name="IOMaximumIOps")
+    io_maximum_bandwidth: UInt64 = msgspec.field(default=0, name="IOMaximumBandwidth")
     binds: list[str] | None = None
     container_id_file: str = msgspec.field(default="", name="ContainerIDFile")
     log_config: LogConfig = LogConfig()

@@ -16,6 +16,7 @@ import msgspec
 import orjson
 
 from drayman.errors import InvalidParameter
+from drayman.model import go_mismatch
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ def convert(value: Any, shape: type[T]) -> T:
     try:
         return msgspec.convert(_fold(value, shape), shape)
     except msgspec.ValidationError as error:
-        raise InvalidParameter(f"invalid JSON: {error}") from None
+        raise InvalidParameter(f"invalid JSON: {go_mismatch.told(error, shape)}") from None
 
 
 def dumps(value: Any) -> bytes:
@@ -85,7 +86,8 @@ def _fold(value: Any, shape: Any) -> Any:
     """Rename keys to the struct's own case and drop nulls, so that defaults stay."""
     struct, item = _look(shape)
     if isinstance(value, int) and value > MAX_INT64:
-        raise InvalidParameter(f"invalid JSON: number {value} is out of range")
+        # Which no integer's field takes, as with numbers that are longer still.
+        return float(value)
     if isinstance(value, str) and _is_words(shape):
         return [value]
     if struct is not None and isinstance(value, dict):
@@ -98,10 +100,24 @@ def _fold(value: Any, shape: Any) -> Any:
                 folded[known[0]] = _fold(inner, known[1])
         return folded
     if item is not None and isinstance(value, dict):
-        return {key: _fold(inner, item) for key, inner in value.items()}
+        return {key: _item(inner, item) for key, inner in value.items()}
     if item is not None and isinstance(value, list):
-        return [_fold(inner, item) for inner in value]
+        return [_item(inner, item) for inner in value]
     return value
+
+
+def _item(value: Any, shape: Any) -> Any:
+    """One of several: where Go finds ``null``, it leaves the type's zero."""
+    return _fold(_zero(shape) if value is None else value, shape)
+
+
+def _zero(shape: Any) -> Any:
+    if type(None) in typing.get_args(shape):
+        return None
+    bare = typing.get_origin(shape) or shape
+    if bare is Annotated:
+        return _zero(typing.get_args(shape)[0])
+    return bare() if bare in (str, int, bool, list, dict) else {} if _look(shape)[0] else None
 
 
 @lru_cache(maxsize=512)
@@ -124,6 +140,8 @@ def _look(shape: Any) -> tuple[type[msgspec.Struct] | None, Any]:
         return shape, None
     origin = typing.get_origin(shape)
     arguments = typing.get_args(shape)
+    if origin is Annotated:
+        return _look(arguments[0])
     if origin in (list, tuple, set):
         return None, arguments[0]
     if origin is dict:

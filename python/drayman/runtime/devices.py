@@ -8,12 +8,14 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from drayman.errors import InvalidParameter, System
+from drayman.errors import InvalidParameter
 from drayman.model.container import DeviceMapping, HostConfig
 from drayman.runtime.security import quote
 
-_RULE = re.compile(r"([acb]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})")
+_RULE = re.compile(r"([acb]) ([0-9]{1,10}|\*):([0-9]{1,10}|\*) ([rwm]{1,3})")
 _WILDCARD = "*"
+# The kernel counts devices by 32 bits.
+_HIGHEST = 2**32 - 1
 # What lies in a container's own /dev, or is the host's terminal business.
 _OWN = ("pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev")
 # Deep enough for /dev/bus/usb/001; a bound for trees that are not /dev.
@@ -39,18 +41,28 @@ RULES: tuple[dict[str, Any], ...] = (
 EVERYTHING: dict[str, Any] = {"allow": True, "access": "rwm"}
 
 
+def check(host_config: HostConfig) -> None:
+    """Raise InvalidParameter for devices that no host could give, by what is asked alone."""
+    for request in host_config.device_requests or ():
+        groups = " ".join(f"[{' '.join(group or ())}]" for group in request.capabilities or ())
+        # There are no drivers of devices here, such as NVIDIA's.
+        raise InvalidParameter(
+            f"HostConfig.DeviceRequests: could not select device driver {quote(request.driver)} "
+            f"with capabilities: [{groups}]"
+        )
+    for mapping in host_config.devices or ():
+        if not re.fullmatch(r"[rwm]{0,3}", mapping.cgroup_permissions):
+            raise _unusable(mapping, f"invalid device mode: {mapping.cgroup_permissions}")
+        if not os.path.isabs(mapping.path_in_container or mapping.path_on_host):
+            raise _unusable(mapping, f"{quote(mapping.path_in_container)} is not an absolute path")
+    cgroup_rules(host_config.device_cgroup_rules)
+
+
 def compose(host_config: HostConfig) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The OCI ``linux.devices`` and ``linux.resources.devices`` of a container.
 
-    Looks at the host's device nodes. Raises System when a device asked for is not there.
+    Looks at the host's device nodes. Raises InvalidParameter when a device asked for is not there.
     """
-    if host_config.device_requests:
-        request = host_config.device_requests[0]
-        words = [" ".join(f"[{' '.join(group)}]" for group in request.get("Capabilities") or [])]
-        raise System(
-            f"could not select device driver {quote(str(request.get('Driver') or ''))} "
-            f"with capabilities: [{' '.join(words)}]"
-        )
     nodes: list[dict[str, Any]] = []
     rules = [dict(rule) for rule in RULES]
     if host_config.privileged:
@@ -72,6 +84,8 @@ def cgroup_rules(rules: Sequence[str] | None) -> list[dict[str, Any]]:
         if match is None:
             raise InvalidParameter(f"invalid device cgroup rule format: '{text}'")
         kind, major, minor, access = match.groups()
+        if any(number != _WILDCARD and int(number) > _HIGHEST for number in (major, minor)):
+            raise InvalidParameter(f"invalid device cgroup rule: '{text}': a number is too high")
         rule: dict[str, Any] = {"allow": True, "type": kind, "access": access}
         if major != _WILDCARD:
             rule["major"] = int(major)
@@ -102,9 +116,9 @@ def _mapped(mapping: DeviceMapping) -> Iterator[dict[str, Any]]:
         raise _unusable(mapping, "not a device node")
 
 
-def _unusable(mapping: DeviceMapping, reason: str) -> System:
-    return System(
-        "error gathering device information while adding custom device "
+def _unusable(mapping: DeviceMapping, reason: str) -> InvalidParameter:
+    return InvalidParameter(
+        "HostConfig.Devices: error gathering device information while adding custom device "
         f"{quote(mapping.path_on_host)}: {reason}"
     )
 

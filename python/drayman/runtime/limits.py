@@ -23,7 +23,7 @@ Written = tuple[Path, str]
 
 _DEFAULT_PERIOD_US = 100_000
 # What clients call that which stands in a file.
-_FIELDS = {
+FIELDS = {
     "memory.limit_in_bytes": "Memory",
     "memory.max": "Memory",
     "memory.memsw.limit_in_bytes": "MemorySwap",
@@ -43,6 +43,16 @@ _FIELDS = {
     "blkio.bfq.weight": "BlkioWeight",
     "io.weight": "BlkioWeight",
     "io.bfq.weight": "BlkioWeight",
+    "memory.swappiness": "MemorySwappiness",
+    "memory.oom_control": "OomKillDisable",
+    "blkio.weight_device": "BlkioWeightDevice",
+    "blkio.bfq.weight_device": "BlkioWeightDevice",
+    "blkio.throttle.read_bps_device": "BlkioDeviceReadBps",
+    "blkio.throttle.write_bps_device": "BlkioDeviceWriteBps",
+    "blkio.throttle.read_iops_device": "BlkioDeviceReadIOps",
+    "blkio.throttle.write_iops_device": "BlkioDeviceWriteIOps",
+    "io.max": "BlkioDevice",
+    "devices.allow": "DeviceCgroupRules",
     "pids.max": "PidsLimit",
 }
 # Each is there where the kernel has that scheduler.
@@ -76,7 +86,7 @@ def update(
         if error.errno in GONE:
             raise Ended(f"{path}: {reason}") from error
         raise InvalidParameter(
-            f"{_FIELDS.get(path.name, path.name)}: failed to write {dict(wanted)[path]} to"
+            f"{FIELDS.get(path.name, path.name)}: failed to write {dict(wanted)[path]} to"
             f" {path.name}: {reason}"
         ) from error
     return held

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from drayman.errors import InvalidParameter, System
+from drayman.errors import InvalidParameter
 from drayman.model.container import HostConfig, ThrottleDevice, Ulimit, WeightDevice
 from drayman.model.go_json import MAX_INT64
 from drayman.runtime.host import Host
@@ -54,7 +54,7 @@ def defaults(host_config: HostConfig, host: Host) -> HostConfig:
 def compose(host_config: HostConfig, host: Host) -> dict[str, Any]:
     """The OCI ``linux.resources``, devices apart: what this host cannot do is left out.
 
-    Raises System when a block device asked for is not there.
+    Raises InvalidParameter when a block device asked for is not there.
     """
     composed = {
         "memory": _memory(host_config, host),
@@ -118,30 +118,35 @@ def _block_io(host_config: HostConfig, host: Host) -> dict[str, Any]:
         if host_config.blkio_weight_device:
             block["weightDevice"] = _weights(host_config.blkio_weight_device)
     if host.limits.blkio_throttle:
-        for name, devices in (
-            ("throttleReadBpsDevice", host_config.blkio_device_read_bps),
-            ("throttleWriteBpsDevice", host_config.blkio_device_write_bps),
-            ("throttleReadIOPSDevice", host_config.blkio_device_read_iops),
-            ("throttleWriteIOPSDevice", host_config.blkio_device_write_iops),
+        for kind, devices in (
+            ("ReadBps", host_config.blkio_device_read_bps),
+            ("WriteBps", host_config.blkio_device_write_bps),
+            ("ReadIOps", host_config.blkio_device_read_iops),
+            ("WriteIOps", host_config.blkio_device_write_iops),
         ):
             if devices:
-                block[name] = _throttles(devices)
+                # OCI writes IOPS where Docker writes IOps.
+                name = f"throttle{kind.replace('IOps', 'IOPS')}Device"
+                block[name] = _throttles(devices, f"BlkioDevice{kind}")
     return block
 
 
 def _weights(devices: Sequence[WeightDevice]) -> list[dict[str, int]]:
-    return [_number(device.path) | {"weight": device.weight} for device in devices]
+    return [
+        _number(device.path, "BlkioWeightDevice") | {"weight": device.weight} for device in devices
+    ]
 
 
-def _throttles(devices: Sequence[ThrottleDevice]) -> list[dict[str, int]]:
-    return [_number(device.path) | {"rate": device.rate} for device in devices]
+def _throttles(devices: Sequence[ThrottleDevice], field: str) -> list[dict[str, int]]:
+    return [_number(device.path, field) | {"rate": device.rate} for device in devices]
 
 
-def _number(path: str) -> dict[str, int]:
+def _number(path: str, field: str) -> dict[str, int]:
     try:
         rdev = os.stat(path).st_rdev
     except OSError as error:
-        raise System(f"stat {path}: {str(error.strerror).lower()}") from None
+        reason = str(error.strerror).lower()
+        raise InvalidParameter(f"HostConfig.{field}: stat {path}: {reason}") from None
     return {"major": os.major(rdev), "minor": os.minor(rdev)}
 
 

@@ -15,7 +15,11 @@ from drayman.runtime.namespaces import joined_container
 
 # Docker's own floor: below it a container hardly starts.
 _MINIMUM_MEMORY_BYTES = 6 << 20
+# sethostname(2).
+_LONGEST_NAME_BYTES = 64
 _NANO = 1_000_000_000
+# PID_MAX_LIMIT of the kernel (linux/threads.h) on 64 bits.
+_MOST_PROCESSES = 1 << 22
 # Beyond any machine; a list naming more is refused before it is spelled out.
 _HIGHEST_CPU = 1 << 16
 _LISTED = re.compile(r"[0-9]{1,9}(?:-[0-9]{1,9})?")
@@ -51,7 +55,7 @@ def validate(host_config: HostConfig, host: Host, *, update: bool = False) -> li
         tmpfs.merge(words)
     capabilities.choose(host_config.cap_add, host_config.cap_drop, host.capabilities)
     security.parse(host_config.security_opt)
-    devices.cgroup_rules(host_config.device_cgroup_rules)
+    devices.check(host_config)
     sysctls.check(host_config)
     return warnings
 
@@ -63,6 +67,10 @@ def validate_config(config: ContainerConfig) -> None:
             f"the working directory '{config.working_dir}' is invalid, "
             "it needs to be an absolute path"
         )
+    if len(config.hostname.encode()) > _LONGEST_NAME_BYTES:
+        raise InvalidParameter(
+            f"Hostname: {config.hostname!r} has more than {_LONGEST_NAME_BYTES} bytes"
+        )
     for entry in config.env or ():
         if not entry or entry.startswith("="):
             raise InvalidParameter(f"invalid environment variable: {entry}")
@@ -71,6 +79,10 @@ def validate_config(config: ContainerConfig) -> None:
 def _memory(host_config: HostConfig, host: Host, update: bool) -> Iterator[str]:
     limits = host.limits
     memory, swap = host_config.memory, host_config.memory_swap
+    if swap < -1:
+        raise InvalidParameter(
+            f"HostConfig.MemorySwap: {swap} is neither a number of bytes nor -1 for no limit"
+        )
     reservation = host_config.memory_reservation
     if memory != 0 and memory < _MINIMUM_MEMORY_BYTES:
         raise InvalidParameter("Minimum memory limit allowed is 6MB")
@@ -114,6 +126,11 @@ def _memory(host_config: HostConfig, host: Host, update: bool) -> Iterator[str]:
         )
     if (host_config.pids_limit or 0) > 0 and not limits.pids:
         yield _unsupported("PIDs limit capabilities", "PIDs limit discarded.")
+    elif (host_config.pids_limit or 0) > _MOST_PROCESSES:
+        raise InvalidParameter(
+            f"HostConfig.PidsLimit: {host_config.pids_limit} is above the kernel's own limit of"
+            f" {_MOST_PROCESSES}"
+        )
 
 
 def _cpu(host_config: HostConfig, host: Host) -> Iterator[str]:
@@ -147,6 +164,12 @@ def _cpu(host_config: HostConfig, host: Host) -> Iterator[str]:
         raise InvalidParameter(
             "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"
         )
+    for field, value in (
+        ("CpuRealtimePeriod", host_config.cpu_realtime_period),
+        ("CpuRealtimeRuntime", host_config.cpu_realtime_runtime),
+    ):
+        if value < 0:
+            raise InvalidParameter(f"HostConfig.{field}: {value} is below 0")
     if 0 < quota < 1000:
         raise InvalidParameter("CPU cfs quota can not be less than 1ms (i.e. 1000)")
     if host_config.cpu_percent > 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,16 @@ def directory(paths: Paths) -> Iterator[Path]:
         yield place
     finally:
         # What a failing disk keeps is cleared when the engine starts next.
-        shutil.rmtree(place, ignore_errors=True)
+        erase(place)
+
+
+def erase(tree: Path) -> None:
+    """Delete a tree, however deep a container has made it; what cannot be deleted stays."""
+    try:
+        shutil.rmtree(tree, ignore_errors=True)
+    except RecursionError:
+        # Before Python 3.13 it calls itself once for each level; rm(1) does not.
+        subprocess.run(["rm", "-rf", "--", str(tree)], stderr=subprocess.DEVNULL, check=False)
 
 
 def discard(paths: Paths, unwanted: Path) -> None:
@@ -42,6 +52,6 @@ def clear(paths: Paths) -> None:
     """Delete what an engine that was killed left half made; for the start alone."""
     for remains in list(paths.temporary.iterdir()):
         if remains.is_dir() and not remains.is_symlink():
-            shutil.rmtree(remains, ignore_errors=True)
+            erase(remains)
         else:
             remains.unlink(missing_ok=True)
