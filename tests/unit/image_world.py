@@ -30,7 +30,7 @@ class World:
 
     def open(self) -> None:
         """Read the root, as an engine does at its start."""
-        self.store = Store(self.paths.database)
+        self.store = Store(self.paths)
         self.events = Events()
         self.images = Images(self.paths, self.store, self.events, Layers(self.paths), self._users)
 

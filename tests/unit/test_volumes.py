@@ -29,7 +29,7 @@ class World:
 
     def open(self) -> None:
         self.events = Events()
-        self.store = Store(self.paths.database)
+        self.store = Store(self.paths)
         self.volumes = Volumes(
             self.paths, self.store, self.events, lambda name: self.users.get(name, [])
         )

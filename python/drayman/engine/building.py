@@ -113,7 +113,7 @@ def _context(config: Config) -> Context:
     """The parts that read disks; blocks."""
     paths = Paths(Path(config.root).resolve(), Path(config.run).resolve())
     paths.make()
-    store = Store(paths.database)
+    store = Store(paths)
     containers = Containers()
     events = Events(EventJournal(paths.events, paths.earlier_events))
     images = Images(paths, store, events, Layers(paths), containers.of_image)

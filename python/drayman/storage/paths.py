@@ -73,6 +73,21 @@ class Paths:
         return self.root / "volumes"
 
     @property
+    def images(self) -> Path:
+        """Copies of the records of images, a file each."""
+        return self.root / "images"
+
+    @property
+    def networks(self) -> Path:
+        """Copies of the records of networks, a file each."""
+        return self.root / "networks"
+
+    @property
+    def lost(self) -> Path:
+        """What was found without a record when the database was damaged; nobody deletes it."""
+        return self.root / "lost"
+
+    @property
     def seccomp(self) -> Path:
         """Compiled seccomp filters by the digest of their profile."""
         return self.root / "seccomp"
