@@ -24,7 +24,6 @@ from drayman.engine.listing import Listing
 from drayman.engine.logs import Logs
 from drayman.engine.networks import Networks
 from drayman.engine.pausing import Pausing
-from drayman.engine.reconciling import reconcile
 from drayman.engine.recovery import Recovery
 from drayman.engine.removing import Removing
 from drayman.engine.renaming import Renaming
@@ -115,7 +114,6 @@ def _context(config: Config) -> Context:
     paths = Paths(Path(config.root).resolve(), Path(config.run).resolve())
     paths.make()
     store = Store(paths)
-    reconcile(store)
     containers = Containers()
     events = Events(EventJournal(paths.events, paths.earlier_events))
     images = Images(paths, store, events, Layers(paths), containers.of_image)

@@ -29,8 +29,6 @@ class Paths:
             self.containers,
             self.volumes,
             self.seccomp,
-            self.records / "images",
-            self.records / "networks",
             self.temporary,
             self.run_containers,
             self.namespaces,
@@ -75,13 +73,18 @@ class Paths:
         return self.root / "volumes"
 
     @property
-    def records(self) -> Path:
-        """Copies of what the database has of images and networks, which have no directories."""
-        return self.root / "records"
+    def images(self) -> Path:
+        """Copies of the records of images, a file each."""
+        return self.root / "images"
+
+    @property
+    def networks(self) -> Path:
+        """Copies of the records of networks, a file each."""
+        return self.root / "networks"
 
     @property
     def lost(self) -> Path:
-        """Files of containers whose records could not be saved."""
+        """What was found without a record when the database was damaged; nobody deletes it."""
         return self.root / "lost"
 
     @property
