@@ -84,8 +84,10 @@ class Rebuilding:
         and no start deletes anything after it that this one would have kept."""
         for table in self._tables:
             known = set()
+            copies = dict(table.copies.read())
             for record, body in self.records[table.name]:
-                table.copies.write(table.id_of(record), body)
+                if copies.get(table.copies.place(table.id_of(record))) != body:
+                    table.copies.write(table.id_of(record), body)
                 known.add(table.copies.place(table.id_of(record)))
             for thing in table.copies.things():
                 if not {thing, thing / "record.json"} & known:

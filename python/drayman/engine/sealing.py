@@ -8,6 +8,8 @@ from __future__ import annotations
 import zlib
 from typing import TypeVar
 
+import msgspec
+
 from drayman.errors import InvalidParameter
 from drayman.model import go_json
 from drayman.model.go_json import Wire
@@ -34,6 +36,11 @@ def unseal(sealed: object, shape: type[R]) -> tuple[R, int]:
         revision = int(number) if number.isdigit() and len(number) < 20 else 0
         if rest != _seal(document, revision):
             raise InvalidParameter("its checksum is wrong")
+        try:
+            # Ten times as fast as by Go's rules, which our own documents do not need.
+            return msgspec.json.decode(line, type=shape), revision
+        except msgspec.MsgspecError:
+            pass
     return go_json.loads(document, shape), revision
 
 
