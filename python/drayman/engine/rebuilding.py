@@ -94,11 +94,12 @@ class Rebuilding:
                     self._lose(table, thing)
         path = self._paths.database
         aside = path.with_name(f"{path.name}.corrupt-{self._moment}")
+        empty = not path.stat().st_size
         for suffix in ("-wal", "-shm", ""):
             file = path.with_name(path.name + suffix)
             if file.exists():
                 file.rename(aside.with_name(aside.name + suffix))
-        return f"it was set aside as {aside}"
+        return "there was nothing in it to keep" if empty else f"it was set aside as {aside}"
 
     def summary(self) -> str:
         """What was rebuilt, and what could not be."""
