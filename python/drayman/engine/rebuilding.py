@@ -84,19 +84,22 @@ class Rebuilding:
         and no start deletes anything after it that this one would have kept."""
         for table in self._tables:
             known = set()
+            copies = dict(table.copies.read())
             for record, body in self.records[table.name]:
-                table.copies.write(table.id_of(record), body)
+                if copies.get(table.copies.place(table.id_of(record))) != body:
+                    table.copies.write(table.id_of(record), body)
                 known.add(table.copies.place(table.id_of(record)))
             for thing in table.copies.things():
                 if not {thing, thing / "record.json"} & known:
                     self._lose(table, thing)
         path = self._paths.database
         aside = path.with_name(f"{path.name}.corrupt-{self._moment}")
+        empty = not path.stat().st_size
         for suffix in ("-wal", "-shm", ""):
             file = path.with_name(path.name + suffix)
             if file.exists():
                 file.rename(aside.with_name(aside.name + suffix))
-        return f"it was set aside as {aside}"
+        return "there was nothing in it to keep" if empty else f"it was set aside as {aside}"
 
     def summary(self) -> str:
         """What was rebuilt, and what could not be."""
