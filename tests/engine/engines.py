@@ -179,6 +179,18 @@ class EngineServer:
         assert status == 204, answer
         return container
 
+    def backing_off(self) -> str:
+        """Create one that fails and is restarted, and wait until it rests long between two runs."""
+        container = self.running("false", HostConfig={"RestartPolicy": {"Name": "always"}})
+
+        def rests() -> bool:
+            _, told = self.api("GET", f"/containers/{container}/json")
+            # Each time twice as long, from a tenth of a second.
+            return bool(told["RestartCount"] >= 4 and told["State"]["Status"] == "restarting")
+
+        until(rests)
+        return container
+
     def state(self, container: str) -> dict[str, Any]:
         """``State`` of its inspection."""
         status, answer = self.api("GET", f"/containers/{container}/json")

@@ -87,3 +87,15 @@ def test_force_takes_one_that_is_ending_by_itself(engine_server: EngineServer) -
         os.kill(engine_server.shim(container), signal.SIGKILL)
         status, answer = engine_server.api("DELETE", f"/containers/{container}?force=1")
         assert status == 204, answer
+
+
+def test_one_that_is_being_restarted_says_so(engine_server: EngineServer) -> None:
+    one = engine_server.backing_off()
+    assert engine_server.api("DELETE", f"/containers/{one}") == (
+        409,
+        {
+            "message": f'cannot remove container "{one}": container is restarting: stop the '
+            "container before removing or force remove"
+        },
+    )
+    assert engine_server.api("DELETE", f"/containers/{one}?force=1")[0] == 204

@@ -52,7 +52,13 @@ def test_stop_of_what_does_not_run_is_304(engine_server: EngineServer, run: bool
 
 def test_a_bad_signal_is_500_for_stop_and_400_for_kill(engine_server: EngineServer) -> None:
     container = engine_server.running()
-    assert engine_server.api("POST", f"/containers/{container}/stop?signal=NOPE")[0] == 500
+    assert engine_server.api("POST", f"/containers/{container}/stop?signal=NOPE") == (
+        500,
+        {"message": f"cannot stop container: {container}: invalid signal: NOPE"},
+    )
+    # Not looked at before 1.42.
+    assert engine_server.api("POST", f"/v1.41/containers/{container}/stop?signal=NOPE")[0] == 204
+    engine_server.api("POST", f"/containers/{container}/start")
     assert engine_server.api("POST", f"/containers/{container}/kill?signal=NOPE") == (
         400,
         {"message": f"cannot kill container: {container}: invalid signal: NOPE"},
@@ -94,3 +100,15 @@ def test_restart_ends_one_run_and_begins_another(engine_server: EngineServer) ->
     actions = engine_server.actions(container)
     assert actions[-1] == "restart"
     assert set(actions[-5:]) == {"kill", "die", "stop", "start", "restart"}
+
+
+def test_a_timeout_is_a_number(engine_server: EngineServer) -> None:
+    text = 'strconv.Atoi: parsing "x": invalid syntax'
+    # It is looked at before there is a container.
+    for name in (ready(engine_server), "nosuch"):
+        answer = engine_server.api("POST", f"/containers/{name}/stop?t=x")
+        assert answer == (400, {"message": text})
+    assert engine_server.api("POST", "/containers/nosuch/stop") == (
+        404,
+        {"message": "No such container: nosuch"},
+    )
