@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests.engine.engines import EngineServer
@@ -107,6 +108,29 @@ def test_a_taken_name_is_409_in_dockers_words(engine_server: EngineServer) -> No
             "that name."
         },
     )
+
+
+@pytest.mark.parametrize("name", ["x", "-x", "a b", "a/b", "ä1"])
+def test_a_bad_name_is_400_in_dockers_words(engine_server: EngineServer, name: str) -> None:
+    text = f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+    assert create(engine_server, {"Cmd": ["true"]}, quote(name)) == (400, {"message": text})
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("bind", "VolumeOptions"), ("volume", "TmpfsOptions"), ("tmpfs", "BindOptions")],
+)
+def test_options_of_another_kind_of_mount(
+    engine_server: EngineServer, kind: str, options: str
+) -> None:
+    source = str(engine_server.place) if kind == "bind" else ""
+    mount = {"Type": kind, "Source": source, "Target": "/x", options: {}}
+    body = {"Image": "busybox", "Cmd": ["true"], "HostConfig": {"Mounts": [mount]}}
+    text = f'{options} must not be specified on mount type "{kind}"'
+    assert create(engine_server, body) == (400, {"message": text})
+    # Nobody looked at the first two once.
+    status, _ = engine_server.api("POST", "/v1.41/containers/create", body)
+    assert status == (400 if options == "BindOptions" else 201)
 
 
 def test_what_was_left_out_is_filled_in(engine_server: EngineServer) -> None:

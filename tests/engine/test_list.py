@@ -72,25 +72,26 @@ def test_filters(
 
 
 @pytest.mark.parametrize(
-    ("filters", "status"),
+    ("filters", "status", "text"),
     [
-        ({"status": ["odd"]}, 400),
-        ({"nosuch": ["x"]}, 400),
-        ({"before": ["nosuch"]}, 404),
-        ({"publish": ["1-99999999999"]}, 400),
-        ({"expose": ["http"]}, 400),
-        ({"is-task": ["maybe"]}, 400),
-        ({"is-task": ["true", "0"]}, 400),
-        ({"health": ["odd"]}, 400),
-        ({"exited": ["odd"]}, 400),
-        ({"ancestor": ["no image"]}, 200),
+        ({"status": ["odd"]}, 400, "invalid filter 'status=odd'"),
+        ({"nosuch": ["x"]}, 400, "invalid filter 'nosuch'"),
+        ({"before": ["nosuch"]}, 404, "No such container: nosuch"),
+        ({"since": ["nosuch"]}, 404, "No such container: nosuch"),
+        ({"publish": ["1-99999999999"]}, 400, "invalid port: 1-99999999999"),
+        ({"expose": ["http"]}, 400, "invalid port: http"),
+        ({"is-task": ["maybe"]}, 400, "invalid filter 'is-task=[maybe]'"),
+        ({"is-task": ["true", "0"]}, 400, "invalid filter 'is-task=[true 0]'"),
+        ({"health": ["odd"]}, 400, "invalid filter 'health=odd'"),
+        ({"exited": ["odd"]}, 400, "invalid filter 'exited=odd'"),
+        ({"ancestor": ["no image"]}, 200, ""),
     ],
 )
 def test_filters_that_cannot_be(
-    engine_server: EngineServer, filters: dict[str, list[str]], status: int
+    engine_server: EngineServer, filters: dict[str, list[str]], status: int, text: str
 ) -> None:
     path = f"/containers/json?filters={quote(json.dumps(filters))}"
-    assert engine_server.api("GET", path)[0] == status
+    assert engine_server.api("GET", path) == (status, {"message": text} if text else [])
 
 
 def test_a_document(engine_server: EngineServer, three: dict[str, str]) -> None:

@@ -109,6 +109,8 @@ def follow(engine: EngineServer, path: str) -> socket.socket:
     ("query", "host_config", "status", "text"),
     [
         ("", {}, 400, "must specify at least one of 'stdout' or 'stderr'"),
+        ("?stdout=1&since=x", {}, 400, 'failed to parse value "x" as a timestamp'),
+        ("?stdout=1&until=1.x", {}, 400, 'failed to parse value "1.x" as a timestamp'),
         (
             "?stdout=1",
             {"LogConfig": {"Type": "none"}},

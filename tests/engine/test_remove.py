@@ -6,6 +6,7 @@ import os
 import signal
 
 from tests.engine.engines import EngineServer
+from tests.engine.states import container_in
 
 
 def test_a_running_container_stays_unless_forced(engine_server: EngineServer) -> None:
@@ -70,3 +71,15 @@ def test_force_takes_one_that_is_ending_by_itself(engine_server: EngineServer) -
         os.kill(engine_server.shim(container), signal.SIGKILL)
         status, answer = engine_server.api("DELETE", f"/containers/{container}?force=1")
         assert status == 204, answer
+
+
+def test_one_that_is_being_restarted_says_so(engine_server: EngineServer) -> None:
+    one = container_in(engine_server, "restarting")
+    assert engine_server.api("DELETE", f"/containers/{one}") == (
+        409,
+        {
+            "message": f'cannot remove container "{one}": container is restarting: stop the '
+            "container before removing or force remove"
+        },
+    )
+    assert engine_server.api("DELETE", f"/containers/{one}?force=1")[0] == 204

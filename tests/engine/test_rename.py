@@ -19,6 +19,7 @@ def test_the_old_name_is_free_and_the_event_tells_it(engine_server: EngineServer
 @pytest.mark.parametrize(
     ("name", "status", "text"),
     [
+        ("%20%20", 400, "Neither old nor new names may be empty"),
         ("", 400, "Neither old nor new names may be empty"),
         ("first", 400, "Renaming a container with the same name as its current name"),
         ("second", 409, "Error when allocating new name: Conflict. The container name"),
@@ -38,6 +39,13 @@ def test_prefixes_of_ids_find_containers(engine_server: EngineServer) -> None:
     container = engine_server.create("true")
     assert engine_server.api("GET", f"/containers/{container[:20]}/json")[0] == 200
     assert engine_server.api("GET", "/containers/nosuchone/json") == (
+        404,
+        {"message": "No such container: nosuchone"},
+    )
+
+
+def test_what_is_not_there_has_no_name(engine_server: EngineServer) -> None:
+    assert engine_server.api("POST", "/containers/nosuchone/rename?name=other") == (
         404,
         {"message": "No such container: nosuchone"},
     )

@@ -30,7 +30,7 @@ def test_what_does_not_run_is_started(engine_server: EngineServer) -> None:
 def test_every_failure_is_a_fault_of_the_engine(engine_server: EngineServer) -> None:
     container = engine_server.running()
     for query, text in (
-        ("t=x", "x"),
+        ("t=x", 'strconv.Atoi: parsing "x": invalid syntax'),
         ("signal=NOPE", "invalid signal: NOPE"),
     ):
         status, answer = engine_server.api("POST", f"/containers/{container}/restart?{query}")
@@ -62,3 +62,16 @@ def test_the_policy_counts_anew(engine_server: EngineServer) -> None:
     engine_server.docker("stop", container)
     _, found = engine_server.api("GET", f"/containers/{container}/json")
     assert found["RestartCount"] <= 1
+
+
+def test_a_program_that_is_not_there_is_told_with_the_container(
+    engine_server: EngineServer,
+) -> None:
+    container = engine_server.create("nosuchprogram")
+    status, answer = engine_server.api("POST", f"/containers/{container}/restart")
+    assert status == 500
+    text = answer["message"]
+    assert text.startswith(f"Cannot restart container {container}: failed to create task")
+    assert engine_server.state(container)["ExitCode"] == 127
+    told = engine_server.docker("restart", container, code=1).stderr.decode()
+    assert text in told

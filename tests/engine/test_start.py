@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.api.client import Client
 from tests.engine.engines import OPEN_FILES, EngineServer, until
 
 
@@ -54,6 +55,28 @@ def test_a_paused_container_is_409(engine_server: EngineServer) -> None:
         {"message": "cannot start a paused container, try unpause instead"},
     )
     engine_server.api("POST", f"/containers/{container}/unpause")
+
+
+def test_a_start_takes_no_body(engine_server: EngineServer) -> None:
+    container = engine_server.create("true")
+    text = (
+        "starting container with non-empty request body was deprecated since API v1.22"
+        " and removed in v1.24"
+    )
+    path = f"/containers/{container}/start"
+    assert engine_server.api("POST", path, {"Binds": []}) == (400, {"message": text})
+    with Client(str(engine_server.socket_path)) as client:
+        # However short.
+        client.send(
+            f"POST {path} HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+            + b"0\r\n\r\n"
+        )
+        assert client.answer().status == 400
+    assert engine_server.api("POST", path, {})[0] == 204
+    assert engine_server.api("POST", "/containers/nosuch/start") == (
+        404,
+        {"message": "No such container: nosuch"},
+    )
 
 
 @pytest.mark.parametrize(

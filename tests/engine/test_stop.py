@@ -49,6 +49,9 @@ def test_a_bad_signal_is_a_fault_of_the_engine(engine_server: EngineServer) -> N
         {"message": f"cannot stop container: {container}: invalid signal: NOPE"},
     )
     assert engine_server.state(container)["Status"] == "running"
+    # Not looked at before 1.42.
+    path = f"/v1.41/containers/{container}/stop?t=0&signal=NOPE"
+    assert engine_server.api("POST", path)[0] == 204
 
 
 def test_a_paused_container_acts_on_the_signal(engine_server: EngineServer) -> None:
@@ -79,7 +82,8 @@ def test_the_container_says_how_long_and_by_which_signal(engine_server: EngineSe
 
 @pytest.mark.parametrize("time", ["x", "1.5"])
 def test_a_time_that_is_no_number_is_400(engine_server: EngineServer, time: str) -> None:
-    container = engine_server.create("true")
-    status, answer = engine_server.api("POST", f"/containers/{container}/stop?t={time}")
-    assert status == 400
-    assert time in answer["message"]
+    text = f'strconv.Atoi: parsing "{time}": invalid syntax'
+    # It is looked at before there is a container.
+    for name in (engine_server.create("true"), "nosuch"):
+        answer = engine_server.api("POST", f"/containers/{name}/stop?t={time}")
+        assert answer == (400, {"message": text})

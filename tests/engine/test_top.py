@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.engine.engines import EngineServer, until
+from tests.engine.states import container_in
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +57,14 @@ def test_a_paused_one_has_processes_and_an_ended_one_has_none(engine_server: Eng
     engine_server.api("POST", f"/containers/{one}/kill")
     answer = engine_server.api("GET", f"/containers/{one}/top")
     assert answer == (409, {"message": f"container {one} is not running"})
+
+
+def test_between_two_runs_there_is_none(engine_server: EngineServer) -> None:
+    one = container_in(engine_server, "restarting")
+    text = f"Container {one} is restarting, wait until the container is running"
+    assert engine_server.api("GET", f"/containers/{one}/top") == (409, {"message": text})
+
+
+def test_what_is_not_there_has_no_processes(engine_server: EngineServer) -> None:
+    text = "No such container: nosuch"
+    assert engine_server.api("GET", "/containers/nosuch/top") == (404, {"message": text})

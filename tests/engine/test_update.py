@@ -134,6 +134,17 @@ def test_what_cannot_be_is_refused_in_dockers_words(engine_server: EngineServer)
         assert (answered, text in told) == (status, True), (changes, told)
 
 
+def test_settings_are_looked_at_before_the_container(engine_server: EngineServer) -> None:
+    for changes, status, text in (
+        ({"Memory": 5}, 400, "Minimum memory limit allowed is 6MB"),
+        ({"Memory": 5 << 30, "PidsLimit": 2**40}, 400, "HostConfig.PidsLimit: 1099511627776 is"),
+        ({"CpuShares": 5}, 404, "No such container: nosuch"),
+    ):
+        answered, answer = engine_server.api("POST", "/containers/nosuch/update", changes)
+        assert answered == status
+        assert answer["message"].startswith(text)
+
+
 def test_a_stopped_container_starts_with_what_it_was_given(engine_server: EngineServer) -> None:
     running = Running(engine_server)
     engine_server.docker("kill", running.id)

@@ -177,4 +177,19 @@ def test_clients_that_left_are_forgotten(engine_server: EngineServer) -> None:
 
 def test_an_unknown_condition_is_400(engine_server: EngineServer) -> None:
     container = engine_server.create("true")
-    assert engine_server.api("POST", f"/containers/{container}/wait?condition=x")[0] == 400
+    assert engine_server.api("POST", f"/containers/{container}/wait?condition=x") == (
+        400,
+        {"message": 'invalid condition: "x"'},
+    )
+    # It was not looked at before it had a meaning.
+    answer = engine_server.api("POST", f"/v1.29/containers/{container}/wait?condition=x")
+    assert answer == (200, {"StatusCode": 0})
+
+
+def test_what_is_gone_already_cannot_be_waited_for(engine_server: EngineServer) -> None:
+    container = engine_server.create("true")
+    engine_server.api("DELETE", f"/containers/{container}")
+    assert engine_server.api("POST", f"/containers/{container}/wait?condition=removed") == (
+        404,
+        {"message": f"No such container: {container}"},
+    )

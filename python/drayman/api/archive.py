@@ -87,6 +87,8 @@ async def export(call: Call) -> Response:
 def _path(call: Call, key: str = "path") -> str:
     if not call.text(key):
         raise InvalidParameter(f"bad parameter: {key} cannot be empty")
+    if "\0" in call.text(key):
+        raise InvalidParameter(f"bad parameter: {key} holds a NUL byte")
     return call.text(key)
 
 

@@ -58,7 +58,7 @@ def compose(plan: ContainerPlan, host: Host) -> dict[str, Any]:
     """The ``config.json`` of a container; its root is ``rootfs`` in the bundle.
 
     Looks at the host only for devices that were asked for. Raises InvalidParameter for
-    settings that cannot be, System for devices that are not there.
+    settings that cannot be, devices that are not there among them.
     """
     host_config = plan.container.host_config
     composed_mounts = mounts.compose(plan, host)
