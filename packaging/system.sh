@@ -4,7 +4,7 @@
 #   engine   nftables' library, ps
 #   tests    a static busybox for images, runc (an oracle, too) and crun, the docker CLI and dockerd,
 #            iproute2, bsdtar, rsyslogd and journald as receivers of logs,
-#            another kernel as a program, and file systems with quotas
+#            another kernel as a program, file systems with quotas, a registry with passwords
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
@@ -13,7 +13,7 @@ packages=(
   libnftables1 procps
   busybox-static runc crun iproute2 nftables curl netcat-openbsd golang-github-containers-common
   libarchive-tools bzip2 xz-utils zstd rsyslog systemd
-  user-mode-linux kmod xfsprogs e2fsprogs
+  user-mode-linux kmod xfsprogs e2fsprogs docker-registry apache2-utils openssl
 )
 # The CLI, and a dockerd as peer; whoever has both may have them of anyone.
 for program in docker dockerd; do

@@ -21,7 +21,7 @@ ROUTER = Router(TABLE)
 NOT_BUILT = [
     *("CheckpointList", "CheckpointCreate", "CheckpointDelete"),
     *("ImageBuild", "BuildPrune", "BuildCancel", "ImageAttestations", "ImagePush"),
-    *("ImageSearch", "ImagePrune", "ImageCommit", "ImageGet", "ImageGetAll", "SystemAuth"),
+    *("ImageSearch", "ImagePrune", "ImageCommit", "ImageGet", "ImageGetAll"),
     *("NetworkDelete", "NetworkCreate", "NetworkConnect", "NetworkDisconnect", "NetworkPrune"),
     *("GetPluginPrivileges", "PluginPull", "PluginCreate"),
     *("DistributionInspect", "Session", "Grpc"),

@@ -32,6 +32,7 @@ from drayman.model.event import Event
 from drayman.model.image import Image
 from drayman.model.mount import Volume
 from drayman.model.network import Network
+from drayman.model.registry import AuthConfig
 
 Filters = dict[str, list[str]]
 
@@ -330,6 +331,10 @@ class HostBackend(Protocol):
 
     async def info(self) -> dict[str, Any]:
         """The document of ``GET /info``."""
+
+    async def login(self, auth: AuthConfig) -> str:
+        """Whether a registry takes these credentials; the identity token to be used from now
+        on, "" for none. Unauthorized when it does not, System when it cannot be asked."""
 
     async def version(self) -> dict[str, Any]:
         """The engine's part of ``GET /version``; the API adds its own versions."""

@@ -87,7 +87,7 @@ TABLE: tuple[Route, ...] = (
     Route("GET", "/images/get", "ImageGetAll", None, Kind.DOWNLOAD),
     Route("POST", "/images/load", "ImageLoad", images.load, Kind.UPLOAD),
     # ---------------------------------------------------------------- system
-    Route("POST", "/auth", "SystemAuth", None),
+    Route("POST", "/auth", "SystemAuth", system.auth),
     Route("GET", "/info", "SystemInfo", system.info),
     Route("GET", "/version", "SystemVersion", system.version),
     Route("GET", "/_ping", "SystemPing", system.ping),

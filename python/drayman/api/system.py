@@ -12,6 +12,7 @@ from drayman.api.responses import Json, Streamed, closing, empty
 from drayman.errors import InvalidParameter
 from drayman.model import go_bool, go_json
 from drayman.model.event import Event
+from drayman.model.registry import AuthConfig
 
 PING_HEADERS = {
     # "1" is the classic builder, which needs no session and no gRPC.
@@ -41,6 +42,12 @@ async def version(call: Call) -> Response:
 async def info(call: Call) -> Response:
     """``GET /info``."""
     return Json(views.info(await call.backend.info(), call.version))
+
+
+async def auth(call: Call) -> Response:
+    """``POST /auth``: whether a registry takes these credentials."""
+    identity = await call.backend.login(await call.document(AuthConfig, required=True))
+    return Json({"IdentityToken": identity, "Status": "Login Succeeded"})
 
 
 async def disk_usage(call: Call) -> Response:

@@ -44,6 +44,7 @@ from drayman.model.event import Event
 from drayman.model.image import Image
 from drayman.model.mount import Volume
 from drayman.model.network import Network
+from drayman.model.registry import AuthConfig
 
 T = TypeVar("T")
 
@@ -377,6 +378,9 @@ class Engine:
 
     async def info(self) -> dict[str, Any]:
         return await self._verbs.system.info()
+
+    async def login(self, auth: AuthConfig) -> str:
+        return await self._verbs.system.login(auth)
 
     async def version(self) -> dict[str, Any]:
         return await self._verbs.system.version()

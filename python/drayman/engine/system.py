@@ -13,6 +13,8 @@ from drayman.engine import log_drivers, runtimes
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.spans import rfc3339
+from drayman.model.registry import AuthConfig
+from drayman.registry.login import login
 
 REGISTRIES: dict[str, Any] = {
     "InsecureRegistryCIDRs": ["127.0.0.0/8", "::1/128"],
@@ -33,6 +35,10 @@ class System:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+
+    async def login(self, auth: AuthConfig) -> str:
+        """Try credentials at a registry; the identity token, "" for none."""
+        return await blocking(login, auth, f"docker/{__version__} drayman/{__version__}")
 
     async def info(self) -> dict[str, Any]:
         """The document of ``GET /info``."""
