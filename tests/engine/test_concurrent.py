@@ -161,7 +161,8 @@ def test_a_client_that_hangs_up(engine_server: EngineServer, verb: str, after_s:
     # What was asked for happens, as it does in Docker.
     last = verb.partition("?")[0]
     until(lambda: last in engine_server.actions(container), "never done")
-    assert engine_server.state(container)["Status"] == after
+    # A kill is told of before its effect is there.
+    until(lambda: engine_server.state(container)["Status"] == after)
     assert is_coherent(engine_server, container)
     engine_server.docker("rm", "-f", container)
 

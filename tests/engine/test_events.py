@@ -178,6 +178,8 @@ def test_since_reaches_behind_what_memory_holds(engine_server: EngineServer, box
     since_s = time.time()
     for _ in range(300):
         assert engine_server.api("POST", f"/containers/{box}/update", {})[0] == 200
+    # Who was told of an event finds it again.
+    assert told(engine_server, since_s).count("container update") == 300
     engine_server.crash()
     assert told(engine_server, since_s).count("container update") == 300
     # Without a beginning it is Docker's number.

@@ -146,7 +146,7 @@ def test_a_cgroup_parent(engine_server: EngineServer) -> None:
         ({"Ulimits": [{"Name": "no", "Soft": 1, "Hard": 1}]}, "invalid ulimit type: no"),
         ({"Ulimits": [{"Name": "core", "Soft": 2, "Hard": 1}]}, "ulimit soft limit must be less"),
         ({"DeviceCgroupRules": ["c 1:3"]}, "invalid device cgroup rule format: 'c 1:3'"),
-        ({"StorageOpt": {"size": "1g"}}, "overlay over xfs with 'pquota' mount option"),
+        ({"StorageOpt": {"size": "1g"}}, "file system keeps project quotas"),
         ({"CgroupParent": "/.."}, "invalid cgroup parent: /.."),
         ({"Tmpfs": {"/x": "nope"}}, "nope"),
         ({"Runtime": "kata"}, "unknown or invalid runtime name: kata"),

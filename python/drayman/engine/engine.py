@@ -45,6 +45,7 @@ from drayman.model.image import Image
 from drayman.model.mount import Volume
 from drayman.model.network import Network
 from drayman.model.registry import AuthConfig
+from drayman.runtime.shim import sealed
 
 T = TypeVar("T")
 
@@ -71,6 +72,8 @@ class Engine:
         ownership = Ownership(Path(config.root), Path(config.run))
         try:
             verbs = await build(config)
+            # Once for all shims; where there is no such program, that is said now.
+            await blocking(sealed, config.shim_path)
             await verbs.recovery.run()
             await blocking(give_back)
         except BaseException:
