@@ -24,6 +24,19 @@ WORDS = (
     "kernel.msgmax", "NONE", "CMD-SHELL", "CMD", "ctrl-p,ctrl-q", "ctrl-", "/dev/null", "rwm",
 )  # fmt: skip
 NUMBERS = (0, 1, -1, 2, 1000, 2**31, 2**32, 2**53 + 1, 2**63 - 1, -(2**63), 2**63, 2**64, 10**40)
+# What a container is made of by someone who asks for nothing else.
+IMAGE = {"Image": "busybox", "Cmd": ["true"]}
+# Nothing of the host's that a process of the container could change.
+HARMLESS = {
+    "Privileged": False,
+    "NetworkMode": "none",
+    "IpcMode": "private",
+    "PidMode": "",
+    "UTSMode": "",
+    "CgroupParent": "",
+    "Devices": [],
+    "AutoRemove": False,
+}
 # Asks for directories on the host, and gets them.
 LEFT_OUT = frozenset(("CreateMountpoint",))
 

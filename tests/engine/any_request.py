@@ -16,18 +16,6 @@ from drayman.api.routes import TABLE
 from drayman.api.volumes import CreateVolume
 from drayman.model.container import CreateRequest, HostConfig
 
-# Nothing of the host's that a process of the container could change.
-HARMLESS = {
-    "Privileged": False,
-    "NetworkMode": "none",
-    "IpcMode": "private",
-    "PidMode": "",
-    "UTSMode": "",
-    "CgroupParent": "",
-    "Devices": [],
-    "AutoRemove": False,
-}
-IMAGE = {"Image": "busybox", "Cmd": ["true"]}
 # What there is; the id of an exec is known once there is one.
 EXEC = "{exec}"
 THERE = ("box", "idle", "frozen", EXEC, "busybox", "kept", "none", "bridge")
@@ -190,11 +178,17 @@ def some(strategies: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dic
 
 DOCUMENTS: dict[str, st.SearchStrategy[Any]] = {
     "ContainerCreate": st.one_of(
-        strangers.bodies(HostConfig, **HARMLESS).map(lambda host: {**IMAGE, "HostConfig": host}),
-        strangers.bodies(CreateRequest, **IMAGE, HostConfig=HARMLESS),
+        strangers.bodies(HostConfig, **strangers.HARMLESS).map(
+            lambda host: {**strangers.IMAGE, "HostConfig": host}
+        ),
+        strangers.bodies(CreateRequest, **strangers.IMAGE, HostConfig=strangers.HARMLESS),
         *[
             st.builds(
-                lambda config, host: {**IMAGE, **config, "HostConfig": {**host, **HARMLESS}},
+                lambda config, host: {
+                    **strangers.IMAGE,
+                    **config,
+                    "HostConfig": {**host, **strangers.HARMLESS},
+                },
                 some(RIGHT_CONFIG),
                 some(RIGHT),
             )

@@ -21,18 +21,6 @@ from drayman.model.container import CreateRequest, HostConfig, NetworkingConfig
 # Each example asks a process over a socket, and the engine is the same for all.
 exploring = settings(deadline=None, suppress_health_check=list(HealthCheck))
 REFUSALS = (400, 404, 409, 501)
-IMAGE = {"Image": "busybox", "Cmd": ["true"]}
-# Nothing of the host's that a process of the container could change.
-HARMLESS = {
-    "Privileged": False,
-    "NetworkMode": "none",
-    "IpcMode": "private",
-    "PidMode": "",
-    "UTSMode": "",
-    "CgroupParent": "",
-    "Devices": [],
-    "AutoRemove": False,
-}
 LISTS = (
     "/containers/json?all=1",
     "/images/json?all=1",
@@ -67,9 +55,10 @@ def refused(status: int, answer: Any) -> None:
 
 bodies = st.one_of(
     strangers.bodies(CreateRequest, Image="busybox"),
-    st.builds(lambda given: {**IMAGE, "HostConfig": given}, strangers.bodies(HostConfig)),
+    st.builds(lambda given: {**strangers.IMAGE, "HostConfig": given}, strangers.bodies(HostConfig)),
     st.builds(
-        lambda given: {**IMAGE, "NetworkingConfig": given}, strangers.bodies(NetworkingConfig)
+        lambda given: {**strangers.IMAGE, "NetworkingConfig": given},
+        strangers.bodies(NetworkingConfig),
     ),
     strangers.anything,
 )
@@ -94,10 +83,12 @@ def test_creating_containers(engine_server: EngineServer, body: Any, name: str) 
 
 
 @exploring
-@given(host=strangers.bodies(HostConfig, **HARMLESS))
+@given(host=strangers.bodies(HostConfig, **strangers.HARMLESS))
 def test_starting_containers(engine_server: EngineServer, host: dict[str, Any]) -> None:
     before = left(engine_server)
-    status, answer = engine_server.api("POST", "/containers/create", {**IMAGE, "HostConfig": host})
+    status, answer = engine_server.api(
+        "POST", "/containers/create", {**strangers.IMAGE, "HostConfig": host}
+    )
     if status != 201:
         return
     container = answer["Id"]
