@@ -29,6 +29,8 @@ DOCKERS_OWN = {
     "ContainerDelete": r"Conflict, cannot remove the default link name",
     "ContainerTop": r"ps: |Couldn't find PID|Unexpected pid|specifying ",
     "ContainerExec": r"Invalid detach keys",
+    # Of one that was not started: it is waited for, ten seconds.
+    "ExecResize": r"timeout waiting for exec session ready",
     "ImageCreate": r"(.*: )?(unexpected EOF|archive/tar: invalid tar header)",
     "PutContainerArchive": (
         r"(.*: )?(unexpected EOF|archive/tar: invalid tar header)"
@@ -38,7 +40,7 @@ DOCKERS_OWN = {
     "ContainerArchiveInfo": "",
 }
 # These may take as long as the client says, and say nothing before.
-WAITING = ("ContainerStop", "ContainerRestart", "ContainerWait")
+WAITING = ("ContainerStop", "ContainerRestart", "ContainerWait", "ExecResize")
 ENOUGH_S = 0.5
 # How long to listen to what has no end.
 STREAMED_S = 0.05
