@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.elsewhere.machine import DISK_VARIABLE
 from tests.engine.engines import EngineServer, until
+from tests.engine.states import ready
 
 from drayman.storage import quota
 
@@ -46,10 +47,7 @@ def limiting(
 
 def limited(engine: EngineServer, script: str = FILL) -> str:
     """A container of this size that has said that it is ready."""
-    options = {"StorageOpt": {"size": "8M"}}
-    container = engine.running("sh", "-c", script, HostConfig=options)
-    until(lambda: b"ready" in engine.docker("logs", container).stdout)
-    return container
+    return ready(engine, script, HostConfig={"StorageOpt": {"size": "8M"}})
 
 
 def size_of(engine: EngineServer, container: str) -> int:

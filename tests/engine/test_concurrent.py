@@ -6,13 +6,13 @@ from __future__ import annotations
 import json
 import os
 import random
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.api.client import Client
 from tests.engine.engines import EngineServer, until
 from tests.engine.states import TRAP, container_in, ready
 
@@ -34,13 +34,8 @@ FAULTS = ("is not paused", "Cannot restart container")
 def hang_up(engine: EngineServer, method: str, path: str, after_s: float, body: Any = None) -> None:
     """Ask, and be gone before there is an answer."""
     document = b"" if body is None else json.dumps(body).encode()
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(engine.socket_path))
-        head = (
-            f"{method} {path} HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(document)}\r\n\r\n"
-        )
-        connection.sendall(head.encode() + document)
+    with Client(str(engine.socket_path)) as client:
+        client.request(method, path, body=document, headers={"Content-Type": "application/json"})
         threading.Event().wait(after_s)
 
 

@@ -11,7 +11,7 @@ from drayman.api.options import AttachOptions, LogOptions
 from drayman.engine.context import Context
 from drayman.engine.detach_keys import checked
 from drayman.engine.entry import Entry
-from drayman.engine.lifecycle import follow
+from drayman.engine.lifecycle import follow, not_running
 from drayman.engine.log_settings import log_path
 from drayman.engine.logs import Logs
 from drayman.engine.pending import Pending
@@ -105,7 +105,7 @@ class Attaching:
         entry = self._context.containers.find(name)
         follow(entry.record, "resize")
         if entry.shim is None:
-            raise Conflict(f"container {entry.id} is not running")
+            raise not_running(entry.record)
         await entry.shim.resize(None, height, width)
         self._context.announce.container(
             entry.record, "resize", height=str(height), width=str(width)

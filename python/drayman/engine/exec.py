@@ -20,7 +20,7 @@ from drayman.engine.context import Context
 from drayman.engine.detach_keys import checked
 from drayman.engine.entry import Entry
 from drayman.engine.execs import COLLECTION_INTERVAL_S, Exec, ExecRecord, encode
-from drayman.engine.lifecycle import follow
+from drayman.engine.lifecycle import follow, not_running
 from drayman.engine.replies import framed, raw, say, tell
 from drayman.errors import Conflict, DraymanError, InvalidParameter, NotFound, System
 from drayman.runtime import signals
@@ -121,7 +121,7 @@ class Execs:
         asked = one.record.request
         process = await blocking(self._write, entry, one, request)
         if entry.shim is None:
-            raise Conflict(f"container {entry.id} is not running")
+            raise not_running(entry.record)
         self._context.announce.container(entry.record, f"exec_start: {one.command}", execID=one.id)
         try:
             pid = await entry.shim.exec(

@@ -183,6 +183,11 @@ def allows(container: Container, event: str) -> bool:
     return isinstance(RULES[event].get(container.state.status), str)
 
 
+def not_running(container: Container) -> DraymanError:
+    """What a client gets when the process that it asked about has ended, recorded or not."""
+    return _NOT_RUNNING.kind(_NOT_RUNNING.text.format(id=container.id))
+
+
 def refuse(rule: Refusal, container: Container, asked: str | None) -> NoReturn:
     """Raise a refusal with its text filled in."""
     raise rule.kind(rule.text.format(id=container.id, name=asked or container.name))

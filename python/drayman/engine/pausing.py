@@ -9,8 +9,7 @@ from msgspec.structs import replace
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
-from drayman.engine.lifecycle import follow
-from drayman.errors import Conflict
+from drayman.engine.lifecycle import follow, not_running
 from drayman.runtime import cgroups
 from drayman.runtime.shim import Gone
 
@@ -35,7 +34,7 @@ class Pausing:
             self._context.present(entry, name)
             status = follow(entry.record, event, asked=name)
             if entry.doomed and event == "pause":
-                raise Conflict(f"container {entry.id} is not running")
+                raise not_running(entry.record)
             turn = cgroups.freeze if event == "pause" else cgroups.thaw
             cgroup = self._context.cgroup_path(entry.record)
             if event == "pause":
@@ -47,7 +46,7 @@ class Pausing:
                 await check_health(entry, on=event == "pause")
                 if isinstance(error, cgroups.Ended):
                     # Its exit waits for the lock.
-                    raise Conflict(f"container {entry.id} is not running") from None
+                    raise not_running(entry.record) from None
                 raise
             if event == "unpause":
                 await check_health(entry, on=True)

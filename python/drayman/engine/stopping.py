@@ -10,7 +10,7 @@ from drayman.engine import leftovers
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.entry import Entry
-from drayman.engine.lifecycle import RESTARTING, follow
+from drayman.engine.lifecycle import RESTARTING, follow, not_running
 from drayman.engine.pausing import check_health
 from drayman.engine.starting import Starting
 from drayman.engine.supervision import Supervision
@@ -130,11 +130,11 @@ class Stopping:
                 self._call_off_restart(entry)
                 return
             if entry.shim is None:
-                raise Conflict(f"container {entry.id} is not running")
+                raise not_running(entry.record)
             try:
                 await entry.shim.signal(number)
             except Gone:
-                raise Conflict(f"container {entry.id} is not running") from None
+                raise not_running(entry.record) from None
             entry.doomed = entry.doomed or number == signal.SIGKILL
             thawed = entry.state.status == "paused" and final
             if thawed:

@@ -16,9 +16,10 @@ def size_bytes(host_config: HostConfig) -> int | None:
         # Docker takes it in any case.
         if name.lower() != _SIZE:
             raise InvalidParameter(f"unknown option {name} for --storage-opt: there is size")
-    for text in options.values():
-        size = parse_size(text)
-        if size == 0:
-            raise InvalidParameter(f"--storage-opt size={text}: the size must be above zero")
-        return size
-    return None
+    text = next(iter(options.values()), None)
+    if text is None:
+        return None
+    size = parse_size(text)
+    if size == 0:
+        raise InvalidParameter(f"--storage-opt size={text}: the size must be above zero")
+    return size
