@@ -16,9 +16,11 @@ from tests.engine.holdings import at_rest, memory_kib
 
 SECONDS = int(os.environ.get("DRAYMAN_SOAK_SECONDS", "15"))
 CLIENTS = 4
-# Of the whole time; and as many containers as fill what is kept of events and threads.
+# Of the whole time, and as many containers as fill what is kept of events; by more clients than
+# there will be, so that the engine has all the threads that it will want.
 WARM_UP = 0.3
 WARM_UP_LIVES = 60
+WARM_UP_CLIENTS = 3 * CLIENTS
 MEMORY_LIMIT = 1.05
 TELL_EVERY_S = 30.0
 
@@ -54,19 +56,20 @@ class Soak:
         self._engine = engine
         self.lives = 0
 
-    def run(self, seconds: float, least: int = 0) -> None:
-        """For so long, and at least so many containers."""
+    def run(self, seconds: float, clients: int = CLIENTS, least: int = 0) -> None:
+        """For so long, and at least so many containers; then until the engine is rid of them."""
         end = time.monotonic() + seconds
         told = time.monotonic()
-        with ThreadPoolExecutor(CLIENTS) as clients:
-            while time.monotonic() < end or least > 0:
-                numbers = range(self.lives, self.lives + CLIENTS)
-                list(clients.map(lambda number: life(self._engine, number), numbers))
-                self.lives += CLIENTS
-                least -= CLIENTS
+        with ThreadPoolExecutor(clients) as pool:
+            while time.monotonic() < end or self.lives < least:
+                numbers = range(self.lives, self.lives + clients)
+                list(pool.map(lambda number: life(self._engine, number), numbers))
+                self.lives += clients
                 if time.monotonic() - told > TELL_EVERY_S:
                     told = time.monotonic()
                     self._tell(end - told)
+        leaks = self._engine.leaks
+        until(lambda: not leaks(), lambda: f"left: {leaks()}")
 
     def _tell(self, left_s: float) -> None:
         print(
@@ -78,7 +81,7 @@ class Soak:
 @pytest.mark.timeout(120 + 2 * SECONDS)
 def test_nothing_grows(engine_server: EngineServer) -> None:
     soak = Soak(engine_server)
-    soak.run(SECONDS * WARM_UP, WARM_UP_LIVES)
+    soak.run(SECONDS * WARM_UP, WARM_UP_CLIENTS, WARM_UP_LIVES)
     before, before_kib = at_rest(engine_server), memory_kib(engine_server)
     soak.run(SECONDS * (1 - WARM_UP))
 
@@ -88,4 +91,3 @@ def test_nothing_grows(engine_server: EngineServer) -> None:
 
     until(no_more, lambda: f"{before} became {at_rest(engine_server)}")
     assert memory_kib(engine_server) <= before_kib * MEMORY_LIMIT, f"after {soak.lives} containers"
-    until(lambda: not engine_server.leaks(), lambda: f"left: {engine_server.leaks()}")

@@ -81,6 +81,7 @@ def test_entering_the_back_off_wakes(engine_server: EngineServer) -> None:
     until(lambda: engine_server.state(container)["Status"] == "exited")
 
 
+# What opens it is not waited for: the container may end first, and kill it.
 GATE = "until [ -e /go ]; do sleep 0.01; done; exit 6"
 
 
@@ -91,7 +92,7 @@ def test_a_waiter_survives_the_engine(engine_server: EngineServer, condition: st
     )
     waiter = Waiter(engine_server, container, condition).greeted()
     engine_server.crash()
-    engine_server.docker("exec", container, "touch", "/go")
+    engine_server.docker("exec", "-d", container, "touch", "/go")
     assert waiter.result() == {"StatusCode": 6}
     # Whoever has the answer finds it true.
     if condition == "removed":
@@ -106,7 +107,7 @@ def test_a_waiter_from_before_the_start_survives_many(engine_server: EngineServe
     engine_server.api("POST", f"/containers/{container}/start")
     engine_server.crash()
     engine_server.crash()
-    engine_server.docker("exec", container, "touch", "/go")
+    engine_server.docker("exec", "-d", container, "touch", "/go")
     assert waiter.result() == {"StatusCode": 6}
 
 
@@ -126,7 +127,7 @@ def test_an_engine_may_die_before_the_head_of_the_answer(
     engine_server.kill()
     os.kill(shim, signal.SIGCONT)
     engine_server.start()
-    engine_server.docker("exec", container, "touch", "/go")
+    engine_server.docker("exec", "-d", container, "touch", "/go")
     assert waiter.result() == {"StatusCode": 6}
 
 
@@ -154,7 +155,7 @@ def test_a_waiter_of_a_failed_removal_learns_of_it_after_a_crash(
     engine_server.crash()
     aside = engine_server.root / "tmp" / f"removed-{container}"
     (aside / "in-the-way").mkdir(parents=True)
-    engine_server.docker("exec", container, "touch", "/go")
+    engine_server.docker("exec", "-d", container, "touch", "/go")
     answer = waiter.result()
     assert answer["StatusCode"] == 6
     assert "not empty" in str(answer["Error"])

@@ -1,9 +1,30 @@
-"""Memory that libraries took for a moment and the allocator keeps."""
+"""How the C library keeps memory for an engine that runs for months."""
 
 from __future__ import annotations
 
 import ctypes
 from contextlib import suppress
+
+# From glibc's malloc.h; see mallopt(3).
+_M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
+# Where glibc begins; left alone it follows the largest block that was ever given back, up to
+# 32 MiB, and what is smaller than it comes from the heap.
+_MMAP_THRESHOLD_BYTES = 128 * 1024
+_ARENAS = 2
+
+
+def keep_little() -> None:
+    """Have the C library keep few heaps, and large blocks in none of them.
+
+    With a heap for each worker thread, and holes of a megabyte in all of them, an engine grew
+    by five megabytes over some ten thousand containers though it used no more than before.
+    Takes effect for threads that come after it. Other C libraries have no such habits.
+    """
+    with suppress(AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_ARENA_MAX, _ARENAS)
+        mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
 
 
 def give_back() -> None:
