@@ -67,7 +67,16 @@ def test_an_update_that_the_kernel_refuses_changes_nothing(engine_server: Engine
 def test_rates_of_a_disk(engine_server: EngineServer) -> None:
     rate = [{"Path": DISK_DEVICE, "Rate": 1 << 20}]
     container = engine_server.running(HostConfig={"BlkioDeviceReadBps": rate})
-    assert (group(engine_server, container) / "io.max").read_text().split()[1] == "rbps=1048576"
+    path, io_max = f"/containers/{container}/update", group(engine_server, container) / "io.max"
+    assert io_max.read_text().split()[1] == "rbps=1048576"
+    changes = {"BlkioDeviceReadBps": [], "BlkioDeviceWriteIOps": [{**rate[0], "Rate": 9}]}
+    refused = {**changes, "CpuPeriod": 1000, "CpuQuota": 1 << 50}
+    assert engine_server.api("POST", path, refused)[0] == 400
+    assert io_max.read_text().split()[1:] == ["rbps=1048576", "wbps=max", "riops=max", "wiops=max"]
+    assert engine_server.api("POST", path, changes)[0] == 200
+    assert io_max.read_text().split()[1:] == ["rbps=max", "wbps=max", "riops=max", "wiops=9"]
+    assert engine_server.api("POST", path, {"BlkioDeviceWriteIOps": []})[0] == 200
+    assert io_max.read_text() == ""
 
 
 def test_devices_are_kept_by_a_program(engine_server: EngineServer) -> None:

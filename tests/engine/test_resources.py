@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.block_devices import block_device
 from tests.engine.engines import EngineServer
 
 from drayman.runtime.host import Host
@@ -52,13 +52,7 @@ def test_the_cgroup_has_what_was_asked(engine_server: EngineServer) -> None:
 
 
 def test_rates_of_a_block_device(engine_server: EngineServer) -> None:
-    names = sorted(os.listdir("/sys/block"))
-    assert names, "a block device is needed"
-    device, number = f"/dev/{names[0]}", Path(f"/sys/block/{names[0]}/dev").read_text().strip()
-    node = engine_server.place / "block"
-    if not os.path.exists(device):
-        os.mknod(node, 0o60600, os.makedev(*map(int, number.split(":"))))
-        device = str(node)
+    device, number = block_device(engine_server.place)
     rates = {"read-bps": 1 << 20, "write-bps": 2 << 20, "read-iops": 30, "write-iops": 40}
     options = [f"--device-{kind}={device}:{rate}" for kind, rate in rates.items()]
     files = " ".join(f"blkio.throttle.{kind.replace('-', '_')}_device" for kind in rates)

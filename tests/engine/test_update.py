@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.block_devices import block_device
 from tests.engine.engines import EngineServer, until
 
 from drayman.runtime.host import Host
@@ -143,6 +144,61 @@ def test_settings_are_looked_at_before_the_container(engine_server: EngineServer
         answered, answer = engine_server.api("POST", "/containers/nosuch/update", changes)
         assert answered == status
         assert answer["message"].startswith(text)
+
+
+class Rates:
+    """Of reads and writes of a block device, for a container that runs."""
+
+    def __init__(self, engine: EngineServer) -> None:
+        self.device, self.number = block_device(engine.place)
+        self.running = Running(engine, f"--device-read-bps={self.device}:1mb")
+
+    def of(self, rate: int) -> list[dict[str, Any]]:
+        return [{"Path": self.device, "Rate": rate}]
+
+    def ask(self, changes: dict[str, Any], version: str = "") -> None:
+        path = f"{version}/containers/{self.running.id}/update"
+        assert self.running.engine.api("POST", path, changes)[0] == 200
+
+    def held(self) -> list[str]:
+        """What the kernel has for reads in bytes and writes in operations."""
+        names = ("read_bps", "write_iops")
+        files = [self.running.file(f"blkio/blkio.throttle.{name}_device") for name in names]
+        return [file.read_text().strip() for file in files]
+
+
+@pytest.fixture
+def rates(engine_server: EngineServer) -> Rates:
+    return Rates(engine_server)
+
+
+def test_a_list_of_devices_replaces_the_one_before(rates: Rates) -> None:
+    rates.ask({"BlkioDeviceReadBps": rates.of(2 << 20), "BlkioDeviceWriteIOps": rates.of(9)})
+    assert rates.held() == [f"{rates.number} {2 << 20}", f"{rates.number} 9"]
+    rates.ask({"BlkioDeviceWriteIOps": None, "CpuShares": 80})
+    assert rates.held() == [f"{rates.number} {2 << 20}", f"{rates.number} 9"]
+    rates.ask({"BlkioDeviceReadBps": []})
+    assert rates.held() == ["", f"{rates.number} 9"]
+    told = rates.running.told()
+    assert (told["BlkioDeviceReadBps"], told["BlkioDeviceWriteIOps"]) == ([], rates.of(9))
+
+
+def test_older_clients_change_no_lists_of_devices(rates: Rates) -> None:
+    rates.ask({"BlkioDeviceReadBps": [], "CpuShares": 80}, version="/v1.54")
+    assert rates.held() == [f"{rates.number} {1 << 20}", ""]
+
+
+def test_a_refused_update_leaves_the_rates_of_devices(rates: Rates) -> None:
+    fill = "dd if=/dev/zero of=/dev/shm/x bs=1M count=20"
+    rates.running.engine.docker("exec", rates.running.id, "sh", "-c", fill)
+    held = rates.held()
+    changes = {"BlkioDeviceReadBps": [], "BlkioDeviceWriteIOps": rates.of(9)}
+    status, text = rates.running.refused({**changes, "Memory": 8 * MIB})
+    assert (status, rates.held()) == (400, held), text
+    device = [*rates.of(7), {"Path": "/dev/null", "Rate": 8}]
+    status, text = rates.running.refused({**changes, "BlkioDeviceReadBps": device})
+    assert (status, rates.held()) == (400, held)
+    assert "BlkioDeviceReadBps: failed to write 1:3 8 to blkio.throttle.read_bps_device" in text
 
 
 def test_a_stopped_container_starts_with_what_it_was_given(engine_server: EngineServer) -> None:

@@ -29,6 +29,14 @@ _FIELDS = (
     "nano_cpus",
     "blkio_weight",
 )
+# Of each device its own; an empty list lifts them all.
+_LISTS = (
+    "blkio_weight_device",
+    "blkio_device_read_bps",
+    "blkio_device_write_bps",
+    "blkio_device_read_iops",
+    "blkio_device_write_iops",
+)
 
 
 class Updating:
@@ -38,7 +46,7 @@ class Updating:
         self._context = context
 
     async def update(self, name: str, changes: HostConfig) -> list[str] | None:
-        """Zero and empty mean unchanged; PidsLimit 0 or below lifts the limit."""
+        """Zero and empty mean unchanged, of a list only None; PidsLimit 0 or below lifts it."""
         check_policy(changes.restart_policy)
         warnings = validation.validate(changes, self._context.host, update=True)
         entry = self._context.containers.find(name)
@@ -96,6 +104,9 @@ def merged(container_id: str, before: HostConfig, changes: HostConfig) -> HostCo
     if policy.name and policy.name != "no" and before.auto_remove:
         raise refuse("Restart policy cannot be updated because AutoRemove is enabled")
     fields = {field: getattr(changes, field) or getattr(before, field) for field in _FIELDS}
+    for field in _LISTS:
+        devices = getattr(changes, field)
+        fields[field] = getattr(before, field) if devices is None else devices
     pids_limit = before.pids_limit
     if changes.pids_limit is not None:
         pids_limit = changes.pids_limit if changes.pids_limit > 0 else None

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from drayman.errors import InvalidParameter
+from drayman.runtime import block_limits
+from drayman.runtime.block_limits import Setting
 from drayman.runtime.cgroups import GONE, Ended, Layout
 
-# (controller, file, value)
-Setting = tuple[str, str, str]
 # A file of the kernel's, and what is to stand in it.
 Written = tuple[Path, str]
 
@@ -55,8 +55,6 @@ FIELDS = {
     "devices.allow": "DeviceCgroupRules",
     "pids.max": "PidsLimit",
 }
-# Each is there where the kernel has that scheduler.
-_OF_SCHEDULERS = ("blkio.weight", "blkio.bfq.weight", "io.weight", "io.bfq.weight")
 
 
 def update(
@@ -68,14 +66,15 @@ def update(
     kernel's reason when a value is refused, Ended when the cgroup is not there; nothing is
     changed then.
     """
-    known = set(settings(layout, before))
+    known, new = list(settings(layout, before)), list(settings(layout, after))
+    changed = [setting for setting in new if setting not in known]
     wanted: list[Written] = []
-    for controller, name, value in settings(layout, after):
+    for controller, name, value in (*block_limits.lifted(known, new), *changed):
         directory = layout.directory(controller, cgroup)
-        if directory is None or (controller, name, value) in known:
+        if directory is None:
             continue
         path = directory / name
-        if name not in _OF_SCHEDULERS or path.exists():
+        if name not in block_limits.OF_SCHEDULERS or path.exists():
             wanted.append((path, value))
     held: list[Written] = []
     try:
@@ -83,10 +82,11 @@ def update(
     except OSError as error:
         put_back(held)
         path, reason = Path(str(error.filename)), str(error.strerror).lower()
-        if error.errno in GONE:
+        # A device that is none is gone by the same code.
+        if error.errno in GONE and not path.parent.exists():
             raise Ended(f"{path}: {reason}") from error
         raise InvalidParameter(
-            f"{FIELDS.get(path.name, path.name)}: failed to write {dict(wanted)[path]} to"
+            f"{FIELDS.get(path.name, path.name)}: failed to write {error.filename2} to"
             f" {path.name}: {reason}"
         ) from error
     return held
@@ -101,6 +101,7 @@ def put_back(held: Sequence[Written]) -> None:
 def _write_all(wanted: Sequence[Written], held: list[Written]) -> None:
     """Write each, adding to ``held`` what stood there.
 
+    Raises OSError with the file and, as the second name, what it did not take.
     Some values bound one another: v1's memory is never above memory and swap together, a quota
     over its period never above the parent's. What is refused as invalid waits for the others.
     """
@@ -109,11 +110,11 @@ def _write_all(wanted: Sequence[Written], held: list[Written]) -> None:
         reason: OSError | None = None
         for path, value in wanted:
             try:
-                before = _read(path)
+                before = _read(path, value)
                 _write(path, value)
                 held.append((path, before))
             except OSError as error:
-                error.filename = str(path)
+                error.filename, error.filename2 = str(path), value
                 if error.errno != errno.EINVAL:
                     raise
                 refused.append((path, value))
@@ -148,18 +149,7 @@ def _v1(resources: dict[str, Any]) -> Iterator[Setting]:
     ):
         if key in part:
             yield controller, name, str(part[key])
-    block = resources.get("blockIO", {})
-    if "weight" in block:
-        yield "blkio", "blkio.weight", str(block["weight"])
-        yield "blkio", "blkio.bfq.weight", str(block["weight"])
-    for key, name in (
-        ("throttleReadBpsDevice", "blkio.throttle.read_bps_device"),
-        ("throttleWriteBpsDevice", "blkio.throttle.write_bps_device"),
-        ("throttleReadIOPSDevice", "blkio.throttle.read_iops_device"),
-        ("throttleWriteIOPSDevice", "blkio.throttle.write_iops_device"),
-    ):
-        for device in block.get(key, ()):
-            yield "blkio", name, f"{device['major']}:{device['minor']} {device['rate']}"
+    yield from block_limits.settings_v1(resources.get("blockIO", {}))
 
 
 def _v2(resources: dict[str, Any]) -> Iterator[Setting]:
@@ -181,19 +171,7 @@ def _v2(resources: dict[str, Any]) -> Iterator[Setting]:
     for key in ("cpus", "mems"):
         if key in cpu:
             yield "cpuset", f"cpuset.{key}", cpu[key]
-    block = resources.get("blockIO", {})
-    if "weight" in block:
-        # io.weight goes from 1 to 10000, Docker's weight from 10 to 1000.
-        yield "io", "io.weight", f"default {1 + (block['weight'] - 10) * 9999 // 990}"
-        yield "io", "io.bfq.weight", str(block["weight"])
-    for key, word in (
-        ("throttleReadBpsDevice", "rbps"),
-        ("throttleWriteBpsDevice", "wbps"),
-        ("throttleReadIOPSDevice", "riops"),
-        ("throttleWriteIOPSDevice", "wiops"),
-    ):
-        for device in block.get(key, ()):
-            yield "io", "io.max", f"{device['major']}:{device['minor']} {word}={device['rate']}"
+    yield from block_limits.settings_v2(resources.get("blockIO", {}))
 
 
 def weight_of_shares(shares: int) -> int:
@@ -205,10 +183,14 @@ def _bytes(value: int) -> str:
     return "max" if value < 0 else str(value)
 
 
-def _read(path: Path) -> str:
-    """What stands in a file, in the form that can be written to it."""
+def _read(path: Path, value: str) -> str:
+    """What stands in a file where ``value`` will, in the form that can be written to it."""
+    text = path.read_text("ascii")
+    of_device = block_limits.standing(path.name, text, value)
+    if of_device is not None:
+        return of_device
     # Weights of devices follow the one of all others.
-    lines = path.read_text("ascii").splitlines()
+    lines = text.splitlines()
     # An empty list of processors is written as an empty line.
     return lines[0] if lines and lines[0] else "\n"
 
