@@ -325,6 +325,13 @@ def test_a_missing_library_names_its_package(monkeypatch: pytest.MonkeyPatch) ->
         Nftables()
 
 
+def test_a_kernel_without_netfilter_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    # No kernel has this protocol.
+    monkeypatch.setattr("drayman.network.nft._NETLINK_NETFILTER", 31)
+    with pytest.raises(errors.Unavailable, match="modprobe nf_tables"):
+        Nftables()
+
+
 def test_the_rules_of_a_firewall_that_drops(
     driver: BridgeDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from drayman.config import load
+from drayman.errors import Unavailable
+from drayman.network.nft import require_kernel
 
 # openat2 with RESOLVE_IN_ROOT came in 5.6, mount_setattr in 5.12: both are used everywhere.
 KERNEL_NEEDED = (5, 12)
@@ -123,6 +125,10 @@ def nftables() -> Finding:
     """Whether ports can be published and the bridge reach the world."""
     if ctypes.util.find_library("nftables") is None:
         return Finding("nftables", "missing", "no libnftables", "apt-get install libnftables1")
+    try:
+        require_kernel()
+    except Unavailable as error:
+        return Finding("nftables", "missing", "not in this kernel", str(error))
     forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
     if forwarding != "1":
         return Finding("nftables", "ok", "library found; the engine will switch ip_forward on")

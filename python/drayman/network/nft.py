@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import socket
 import threading
 from typing import Any
 
@@ -14,6 +15,8 @@ _LIBRARY = "libnftables.so.1"
 # library takes commands as JSON and as text alike.
 _OUTPUT_JSON = 1 << 4
 _OUTPUT_HANDLE = 1 << 3
+# linux/netlink.h, which Python's socket module does not name.
+_NETLINK_NETFILTER = 12
 
 
 class Nftables:
@@ -21,6 +24,7 @@ class Nftables:
 
     def __init__(self) -> None:
         self._library = _load()
+        require_kernel()
         self._lock = threading.Lock()
         self._context = self._library.nft_ctx_new(0)
         if not self._context:
@@ -55,6 +59,18 @@ class Nftables:
         except System:
             return False
         return True
+
+
+def require_kernel() -> None:
+    """Raise Unavailable when this kernel has no netfilter to talk to, nor loads it when asked;
+    the library would end the process."""
+    try:
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER).close()
+    except OSError as error:
+        raise Unavailable(
+            f"publishing ports and NAT need nf_tables, which this kernel lacks ({error.strerror}): "
+            "load it (modprobe nf_tables nfnetlink), or choose networks none and host"
+        ) from None
 
 
 def _load() -> ctypes.CDLL:
