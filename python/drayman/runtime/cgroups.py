@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import posixpath
 import time
@@ -124,12 +125,14 @@ def pids(layout: Layout, cgroup: str) -> list[int]:
         if "cgroup.procs" in files:
             # A group may go meanwhile, and one of threads has no processes to tell.
             with contextlib.suppress(OSError):
-                found.update(map(int, _read(Path(where) / "cgroup.procs").split()))
+                found.update(map(int, contents(Path(where) / "cgroup.procs").split()))
     return sorted(found)
 
 
 # What files of a group say that was removed before they were opened, and since.
 GONE = (errno.ENOENT, errno.ENODEV)
+
+_READ_BYTES = 64 * 1024
 
 
 class Ended(System):
@@ -157,7 +160,7 @@ def _freeze(layout: Layout, cgroup: str) -> None:
         else:
             # Written again each time: a fork may have outrun the last one.
             _write(directory / "freezer.state", "FROZEN")
-            frozen = _read(directory / "freezer.state").strip() == "FROZEN"
+            frozen = contents(directory / "freezer.state").strip() == "FROZEN"
         if frozen:
             return
         if time.monotonic() > deadline:
@@ -184,8 +187,8 @@ def frozen(layout: Layout, cgroup: str) -> bool:
     directory = _freezer(layout, cgroup)
     try:
         if layout.mode == "v2":
-            return _read(directory / "cgroup.freeze").strip() == "1"
-        return _read(directory / "freezer.state").strip() != "THAWED"
+            return contents(directory / "cgroup.freeze").strip() == "1"
+        return contents(directory / "freezer.state").strip() != "THAWED"
     except OSError:
         return False
 
@@ -197,18 +200,26 @@ def _freezer(layout: Layout, cgroup: str) -> Path:
     return directory
 
 
-def keyed(file: Path) -> Mapping[str, int]:
+def keyed(file: Path | str) -> Mapping[str, int]:
     """A file of ``key value`` lines, as memory.stat; {} when it is gone."""
     try:
-        lines = _read(file).splitlines()
+        lines = contents(file).splitlines()
     except OSError:
         return {}
     pairs = (line.split() for line in lines)
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
 
 
-def _read(file: Path) -> str:
-    return file.read_text("ascii", "replace")
+def contents(file: Path | str) -> str:
+    """What a file of the kernel's holds; raises OSError. Samples read some twenty of them a
+    container, for which pathlib takes three times as long."""
+    fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # The kernel may give a page at a time, whatever is asked for.
+        parts = [*iter(functools.partial(os.read, fd, _READ_BYTES), b"")]
+    finally:
+        os.close(fd)
+    return b"".join(parts).decode("ascii", "replace")
 
 
 def _write(file: Path, value: str) -> None:

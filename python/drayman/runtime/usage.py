@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from drayman.runtime.cgroups import Layout, keyed
+from drayman.runtime.cgroups import Layout, contents, keyed
 
 # v1 prints "no limit" as the highest multiple of a page.
 _UNLIMITED_FROM = 1 << 60
@@ -49,24 +49,24 @@ def _read_v1(layout: Layout, cgroup: str) -> Usage:
         return layout.directory(controller, cgroup) or Path("/nonexistent")
 
     memory, cpuacct, pids = directory("memory"), directory("cpuacct"), directory("pids")
-    throttling = keyed(directory("cpu") / "cpu.stat")
-    limit = _number(memory / "memory.limit_in_bytes")
+    throttling = keyed(f"{directory('cpu')}/cpu.stat")
+    limit = _number(f"{memory}/memory.limit_in_bytes")
     user, kernel = _split_v1(cpuacct)
     return Usage(
-        memory_bytes=_number(memory / "memory.usage_in_bytes") or 0,
-        memory_max_bytes=_number(memory / "memory.max_usage_in_bytes") or 0,
+        memory_bytes=_number(f"{memory}/memory.usage_in_bytes") or 0,
+        memory_max_bytes=_number(f"{memory}/memory.max_usage_in_bytes") or 0,
         memory_limit_bytes=None if limit is None or limit >= _UNLIMITED_FROM else limit,
-        memory_failures=_number(memory / "memory.failcnt") or 0,
-        memory_stat=dict(keyed(memory / "memory.stat")),
-        cpu_ns=_number(cpuacct / "cpuacct.usage") or 0,
+        memory_failures=_number(f"{memory}/memory.failcnt") or 0,
+        memory_stat=dict(keyed(f"{memory}/memory.stat")),
+        cpu_ns=_number(f"{cpuacct}/cpuacct.usage") or 0,
         cpu_user_ns=user,
         cpu_kernel_ns=kernel,
-        cpu_per_cpu_ns=tuple(map(int, _text(cpuacct / "cpuacct.usage_percpu").split())),
+        cpu_per_cpu_ns=tuple(map(int, _text(f"{cpuacct}/cpuacct.usage_percpu").split())),
         throttle_periods=throttling.get("nr_periods", 0),
         throttled_periods=throttling.get("nr_throttled", 0),
         throttled_ns=throttling.get("throttled_time", 0),
-        pids=_number(pids / "pids.current") or 0,
-        pids_limit=_number(pids / "pids.max"),
+        pids=_number(f"{pids}/pids.current") or 0,
+        pids_limit=_number(f"{pids}/pids.max"),
         block_bytes=_block_v1(directory("blkio"), "io_service_bytes"),
         block_operations=_block_v1(directory("blkio"), "io_serviced"),
     )
@@ -75,15 +75,15 @@ def _read_v1(layout: Layout, cgroup: str) -> Usage:
 def _split_v1(cpuacct: Path) -> tuple[int, int]:
     """User and kernel time; the finer files are newer than cpuacct.stat's ticks."""
     return (
-        _number(cpuacct / "cpuacct.usage_user") or 0,
-        _number(cpuacct / "cpuacct.usage_sys") or 0,
+        _number(f"{cpuacct}/cpuacct.usage_user") or 0,
+        _number(f"{cpuacct}/cpuacct.usage_sys") or 0,
     )
 
 
 def _block_v1(blkio: Path, counter: str) -> tuple[BlockRow, ...]:
     """What the first scheduler counts that counts at all, as containerd looks for it."""
     for scheduler in ("bfq", "throttle"):
-        rows = _rows_v1(_text(blkio / f"blkio.{scheduler}.{counter}_recursive"))
+        rows = _rows_v1(_text(f"{blkio}/blkio.{scheduler}.{counter}_recursive"))
         if rows:
             return rows
     return ()
@@ -102,22 +102,22 @@ def _rows_v1(text: str) -> tuple[BlockRow, ...]:
 
 def _read_v2(layout: Layout, cgroup: str) -> Usage:
     directory = layout.directory("", cgroup) or Path("/nonexistent")
-    cpu = keyed(directory / "cpu.stat")
+    cpu = keyed(f"{directory}/cpu.stat")
     return Usage(
-        memory_bytes=_number(directory / "memory.current") or 0,
-        memory_max_bytes=_number(directory / "memory.peak") or 0,
-        memory_limit_bytes=_number(directory / "memory.max"),
-        memory_failures=keyed(directory / "memory.events").get("oom", 0),
-        memory_stat=dict(keyed(directory / "memory.stat")),
+        memory_bytes=_number(f"{directory}/memory.current") or 0,
+        memory_max_bytes=_number(f"{directory}/memory.peak") or 0,
+        memory_limit_bytes=_number(f"{directory}/memory.max"),
+        memory_failures=keyed(f"{directory}/memory.events").get("oom", 0),
+        memory_stat=dict(keyed(f"{directory}/memory.stat")),
         cpu_ns=cpu.get("usage_usec", 0) * _NS_PER_US,
         cpu_user_ns=cpu.get("user_usec", 0) * _NS_PER_US,
         cpu_kernel_ns=cpu.get("system_usec", 0) * _NS_PER_US,
         throttle_periods=cpu.get("nr_periods", 0),
         throttled_periods=cpu.get("nr_throttled", 0),
         throttled_ns=cpu.get("throttled_usec", 0) * _NS_PER_US,
-        pids=_number(directory / "pids.current") or 0,
-        pids_limit=_number(directory / "pids.max"),
-        block_bytes=_block_v2(_text(directory / "io.stat")),
+        pids=_number(f"{directory}/pids.current") or 0,
+        pids_limit=_number(f"{directory}/pids.max"),
+        block_bytes=_block_v2(_text(f"{directory}/io.stat")),
     )
 
 
@@ -133,14 +133,14 @@ def _block_v2(text: str) -> tuple[BlockRow, ...]:
     return tuple(found)
 
 
-def _number(file: Path) -> int | None:
+def _number(file: str) -> int | None:
     """A file with one number; None for ``max`` and for a file that is not there."""
     text = _text(file).strip()
     return int(text) if text.isdecimal() else None
 
 
-def _text(file: Path) -> str:
+def _text(file: str) -> str:
     try:
-        return file.read_text("ascii", "replace")
+        return contents(file)
     except OSError:
         return ""
