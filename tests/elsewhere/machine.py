@@ -45,6 +45,8 @@ class Machine:
         script = self._place / "command"
         script.write_text(" ".join(command))
         machine = [
+            # All its processes end with it, and it with the test, however that ends.
+            *("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--kill-child"),
             *("linux.uml", f"mem={MEMORY}", f"ubda={self._disk}", "con=null", "con0=null,fd:1"),
             *("rootfstype=hostfs", "rootflags=/", "ro", f"init={HERE / 'init.sh'}"),
             f"uml_dir={self._place}/",
