@@ -10,15 +10,21 @@ const PIECE_BYTES: usize = 256 << 10;
 /// How far back deflate looks, into the piece before, too.
 const WINDOW_BYTES: usize = 32 << 10;
 
-struct Piece {
+/// Of one piece, and then of another: memory for so much is dear to get and to give back.
+struct Buffers {
     plain: Vec<u8>,
+    deflated: Vec<u8>,
+}
+
+struct Piece {
+    buffers: Buffers,
     /// What came before it.
     window: Vec<u8>,
     is_last: bool,
 }
 
 struct Deflated {
-    bytes: Vec<u8>,
+    buffers: Buffers,
     crc: Crc,
 }
 
@@ -26,9 +32,19 @@ struct Deflated {
 pub(super) struct Deflater<W> {
     sink: W,
     crew: Crew<Piece, io::Result<Deflated>>,
-    plain: Vec<u8>,
+    buffers: Buffers,
+    spare: Vec<Buffers>,
     window: Vec<u8>,
     crc: Crc,
+}
+
+impl Buffers {
+    fn new() -> Self {
+        Self {
+            plain: Vec::with_capacity(PIECE_BYTES),
+            deflated: Vec::new(),
+        }
+    }
 }
 
 impl<W: Write> Deflater<W> {
@@ -36,7 +52,8 @@ impl<W: Write> Deflater<W> {
         Self {
             sink,
             crew: Crew::new("drayman-deflate", threads, || Ok(work())),
-            plain: Vec::with_capacity(PIECE_BYTES),
+            buffers: Buffers::new(),
+            spare: Vec::new(),
             window: Vec::new(),
             crc: Crc::new(),
         }
@@ -46,21 +63,23 @@ impl<W: Write> Deflater<W> {
     pub(super) fn finish(mut self) -> io::Result<Crc> {
         let last = self.take_piece(true);
         if self.crew.is_unused() {
-            self.put(&work()(last)?)?;
+            self.put(work()(last)?)?;
         } else {
             self.hand_on(last)?;
         }
         while let Some(deflated) = self.crew.collect()? {
-            self.put(&deflated?)?;
+            self.put(deflated?)?;
         }
         Ok(self.crc)
     }
 
     fn take_piece(&mut self, is_last: bool) -> Piece {
-        let plain = std::mem::replace(&mut self.plain, Vec::with_capacity(PIECE_BYTES));
+        let next = self.spare.pop().unwrap_or_else(Buffers::new);
+        let buffers = std::mem::replace(&mut self.buffers, next);
+        let plain = &buffers.plain;
         let window = plain[plain.len().saturating_sub(WINDOW_BYTES)..].to_vec();
         Piece {
-            plain,
+            buffers,
             window: std::mem::replace(&mut self.window, window),
             is_last,
         }
@@ -69,23 +88,28 @@ impl<W: Write> Deflater<W> {
     fn hand_on(&mut self, piece: Piece) -> io::Result<()> {
         if self.crew.is_full() {
             if let Some(deflated) = self.crew.collect()? {
-                self.put(&deflated?)?;
+                self.put(deflated?)?;
             }
         }
         self.crew.hand_on(piece)
     }
 
-    fn put(&mut self, deflated: &Deflated) -> io::Result<()> {
-        self.crc.combine(&deflated.crc);
-        self.sink.write_all(&deflated.bytes)
+    fn put(&mut self, deflated: Deflated) -> io::Result<()> {
+        let Deflated { mut buffers, crc } = deflated;
+        self.crc.combine(&crc);
+        self.sink.write_all(&buffers.deflated)?;
+        buffers.plain.clear();
+        buffers.deflated.clear();
+        self.spare.push(buffers);
+        Ok(())
     }
 }
 
 impl<W: Write> Write for Deflater<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(PIECE_BYTES - self.plain.len());
-        self.plain.extend_from_slice(&bytes[..taken]);
-        if self.plain.len() == PIECE_BYTES {
+        let taken = bytes.len().min(PIECE_BYTES - self.buffers.plain.len());
+        self.buffers.plain.extend_from_slice(&bytes[..taken]);
+        if self.buffers.plain.len() == PIECE_BYTES {
             let piece = self.take_piece(false);
             self.hand_on(piece)?;
         }
@@ -100,10 +124,10 @@ impl<W: Write> Write for Deflater<W> {
 
 fn work() -> Work<Piece, io::Result<Deflated>> {
     let mut compressor = Compress::new(Compression::fast(), false);
-    Box::new(move |piece| deflate(&mut compressor, &piece))
+    Box::new(move |piece| deflate(&mut compressor, piece))
 }
 
-fn deflate(compressor: &mut Compress, piece: &Piece) -> io::Result<Deflated> {
+fn deflate(compressor: &mut Compress, piece: Piece) -> io::Result<Deflated> {
     compressor.reset();
     if !piece.window.is_empty() {
         compressor.set_dictionary(&piece.window)?;
@@ -114,19 +138,21 @@ fn deflate(compressor: &mut Compress, piece: &Piece) -> io::Result<Deflated> {
         // Ends on a whole byte.
         FlushCompress::Sync
     };
-    let mut bytes = Vec::with_capacity(piece.plain.len() / 2 + 64);
+    let mut buffers = piece.buffers;
+    let Buffers { plain, deflated } = &mut buffers;
+    deflated.reserve(plain.len() / 2 + 64);
     let mut taken = 0;
     loop {
         let before = compressor.total_in();
-        let status = compressor.compress_vec(&piece.plain[taken..], &mut bytes, flush)?;
+        let status = compressor.compress_vec(&plain[taken..], deflated, flush)?;
         taken += usize::try_from(compressor.total_in() - before).unwrap_or(0);
-        let room = bytes.capacity() > bytes.len();
-        if status == Status::StreamEnd || (!piece.is_last && taken == piece.plain.len() && room) {
+        let room = deflated.capacity() > deflated.len();
+        if status == Status::StreamEnd || (!piece.is_last && taken == plain.len() && room) {
             break;
         }
-        bytes.reserve(PIECE_BYTES / 4);
+        deflated.reserve(PIECE_BYTES / 4);
     }
     let mut crc = Crc::new();
-    crc.update(&piece.plain);
-    Ok(Deflated { bytes, crc })
+    crc.update(plain);
+    Ok(Deflated { buffers, crc })
 }
