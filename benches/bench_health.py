@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -16,10 +14,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches.conftest import Sizes
 from benches.engines import Engine
+from benches.processor_time import spent_s
 
 SECOND_NS = 1_000_000_000
-MEASURED_S = 10.0
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+MEASURED_S = 30.0
 SERVER = "mkdir /w; echo ok > /w/index.html; exec httpd -f -p 127.0.0.1:80 -h /w"
 
 
@@ -98,18 +96,3 @@ def share(engine: Engine, measured_s: float) -> float:
     while time.monotonic() < began + measured_s:
         time.sleep(measured_s / 100)
     return (spent_s(engine) - before) / (time.monotonic() - began)
-
-
-def spent_s(engine: Engine) -> float:
-    """Processor time so far, that of children that ended included: a probe's counts as that of
-    whoever started it."""
-    return sum(map(process_s, engine.processes()))
-
-
-def process_s(pid: int) -> float:
-    """Processor time of one process, 0 when it has ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(map(int, fields[11:15])) * TICK_S

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import http.client
-import os
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -15,11 +13,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benches.client import Client
 from benches.conftest import Sizes
 from benches.engines import Engine
+from benches.processor_time import spent_s
 
 ONE_SHOT = "stats?stream=0&one-shot=1"
 SUBSCRIBERS = 5
 SAMPLES = 5
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture
@@ -59,15 +57,14 @@ def bench_all(
 @pytest.mark.benchmark(group="stats, some samples for five subscribers (CPU in extra_info)")
 def bench_subscribers(benchmark: BenchmarkFixture, engine: Engine, container: str) -> None:
     path = f"/containers/{container}/stats"
-    before = cpu_ms(engine)
+    before = spent_s(engine)
 
     def watch() -> None:
         with ThreadPoolExecutor(SUBSCRIBERS) as pool:
             list(pool.map(lambda _: follow(engine, path), range(SUBSCRIBERS)))
 
     benchmark.pedantic(watch, rounds=1)
-    after = cpu_ms(engine)
-    benchmark.extra_info["cpu_ms"] = sum(after[pid] - before[pid] for pid in before.keys() & after)
+    benchmark.extra_info["cpu_ms"] = (spent_s(engine) - before) * 1000
 
 
 def ask(engine: Engine, path: str) -> None:
@@ -87,12 +84,3 @@ def follow(engine: Engine, path: str) -> None:
         answer.readline()
     answer.close()
     connection.close()
-
-
-def cpu_ms(engine: Engine) -> dict[int, float]:
-    """What each of the engine's processes has used so far."""
-    found = {}
-    for pid in engine.processes():
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        found[pid] = (int(fields[11]) + int(fields[12])) * 1000 / TICKS_PER_S
-    return found
