@@ -52,6 +52,7 @@ class _Places(NamedTuple):
     hostname: str
     hosts: str
     log: str
+    namespace: str
     layers: dict[str, str]
 
 
@@ -103,7 +104,7 @@ class Inspecting:
             },
             "Mounts": [mount_document(point) for point in record.mount_points],
             "Config": config_document(record.config),
-            "NetworkSettings": self._network_settings(record),
+            "NetworkSettings": _network_settings(record, places),
         }
 
     def _find_places(self, container_id: str, image_id: str) -> _Places:
@@ -113,6 +114,7 @@ class Inspecting:
             hostname=str(paths.hostname),
             hosts=str(paths.hosts),
             log=str(paths.log),
+            namespace=str(self._context.paths.namespace(container_id)),
             layers={
                 "LowerDir": ":".join(self._context.images.lower(image_id)),
                 "MergedDir": str(paths.rootfs),
@@ -121,19 +123,19 @@ class Inspecting:
             },
         )
 
-    def _network_settings(self, record: Container) -> dict[str, Any]:
-        running = record.state.running and record.state.pid != 0
-        sandboxed = running and bool(record.endpoints)
-        key = str(self._context.paths.namespace(record.id)) if sandboxed else ""
-        return {
-            "SandboxID": record.id if sandboxed else "",
-            "SandboxKey": key,
-            "Ports": _ports(record),
-            "Networks": {
-                name: msgspec.to_builtins(endpoint.settings)
-                for name, endpoint in record.endpoints.items()
-            },
-        }
+
+def _network_settings(record: Container, places: _Places) -> dict[str, Any]:
+    running = record.state.running and record.state.pid != 0
+    sandboxed = running and bool(record.endpoints)
+    return {
+        "SandboxID": record.id if sandboxed else "",
+        "SandboxKey": places.namespace if sandboxed else "",
+        "Ports": _ports(record),
+        "Networks": {
+            name: msgspec.to_builtins(endpoint.settings)
+            for name, endpoint in record.endpoints.items()
+        },
+    }
 
 
 def _ports(record: Container) -> dict[str, Any]:
