@@ -79,12 +79,18 @@ def test_empty_filters(text: str) -> None:
     assert requests.filters(text) == {}
 
 
-@given(st.integers(min_value=0, max_value=10**12), st.integers(min_value=0, max_value=10**9 - 1))
+@given(st.integers(min_value=0, max_value=9 * 10**9), st.integers(min_value=0, max_value=10**9 - 1))
 def test_times(seconds: int, nanoseconds: int) -> None:
     moment = seconds * 10**9 + nanoseconds
     assert requests.time_ns(f"{seconds}.{nanoseconds:09d}") == moment
     assert requests.time_ns(f"{seconds}.{nanoseconds:09d}999") == moment
     assert requests.time_ns(f"{seconds}") == seconds * 10**9
+
+
+@given(st.integers(min_value=9_223_372_037, max_value=10**18 - 1), st.sampled_from(["", ".5"]))
+def test_times_that_64_bits_cannot_say(seconds: int, fraction: str) -> None:
+    assert requests.time_ns(f"{seconds}{fraction}") == 2**63 - 1
+    assert requests.time_ns(f"-{seconds}{fraction}") == 1 - 2**63
 
 
 @pytest.mark.parametrize("text", ["x", "1.", ".5", "1e3", "2020-01-01T00:00:00Z", "1." + "1" * 21])

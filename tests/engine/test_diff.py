@@ -76,6 +76,13 @@ def test_bad_times_are_400(engine_server: EngineServer) -> None:
     assert engine_server.api("GET", f"/containers/{container}/changes?since=never")[0] == 400
 
 
+def test_nothing_changes_after_the_end_of_time(engine_server: EngineServer) -> None:
+    container = engine_server.create("true")
+    engine_server.docker("cp", "/etc/hostname", f"{container}:/new")
+    assert changes(engine_server, container, "?since=9999999999") == []
+    assert changes(engine_server, container, "?since=-9999999999") != []
+
+
 @pytest.fixture(scope="module")
 def newer(engine_server: EngineServer) -> str:
     """An image that adds a file to busybox, and removes one."""

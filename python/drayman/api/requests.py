@@ -26,6 +26,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 # The largest create request seen is some 100 KiB; build contexts and archives do not pass here.
 MAX_DOCUMENT_BYTES = 8 << 20
 MAX_UINT32 = 2**32 - 1
+# In the year 2262; native code counts in 64 bits.
+_LAST_MOMENT_NS = 2**63 - 1
 FALSE_WORDS = frozenset(("", "0", "no", "false", "none"))
 
 FORM = "application/x-www-form-urlencoded"
@@ -205,13 +207,14 @@ def filters(text: str) -> Filters:
 
 
 def time_ns(text: str) -> int:
-    """``seconds[.fraction]`` since 1970 as nanoseconds; what is finer is cut off."""
+    """``seconds[.fraction]`` since 1970 as nanoseconds; what is finer is cut off, and a moment
+    before 1677 or after 2262 taken for the nearest that 64 bits can say."""
     found = re.fullmatch(r"([+-]?)([0-9]{1,18})(?:\.([0-9]{1,20}))?", text)
     if found is None:
         raise InvalidParameter(f"failed to parse value {quote(text)} as a timestamp")
     sign, seconds, fraction = found.groups()
     moment = int(seconds) * 10**9 + int((fraction or "")[:9].ljust(9, "0"))
-    return -moment if sign == "-" else moment
+    return max(-moment, -_LAST_MOMENT_NS) if sign == "-" else min(moment, _LAST_MOMENT_NS)
 
 
 def tail(text: str) -> int | None:
