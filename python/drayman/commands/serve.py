@@ -17,6 +17,7 @@ from drayman.api.listeners import Listener, listen
 from drayman.config import DEFAULT_FILE, DEFAULT_HOST, LOG_LEVELS, Config, load, pairs
 from drayman.engine import log_drivers
 from drayman.engine.engine import Engine
+from drayman.engine.memory import keep_little
 from drayman.engine.runtimes import check as check_runtimes
 from drayman.errors import System
 from drayman.model.container import LogConfig
@@ -155,6 +156,7 @@ def serve(
         logging.getLogger().setLevel(again.log_level.upper())
         log.info("settings read again: the log level counts at once, the rest at the next start")
 
+    keep_little()
     go_first()
     uvloop.run(run(config, reload))
 

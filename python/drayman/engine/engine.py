@@ -36,7 +36,7 @@ from drayman.engine.blocking import blocking
 from drayman.engine.building import Verbs, build
 from drayman.engine.health import HEALTHS
 from drayman.engine.lifecycle import STATUSES
-from drayman.engine.memory import give_back, keep_little
+from drayman.engine.memory import give_back
 from drayman.engine.ownership import Ownership
 from drayman.model import structs
 from drayman.model.container import Container, ContainerConfig, HostConfig, NetworkingConfig
@@ -68,7 +68,6 @@ class Engine:
 
         Raises Conflict when another process has it, System when the host does not do.
         """
-        keep_little()
         structs.prepare()
         ownership = Ownership(Path(config.root), Path(config.run))
         try:

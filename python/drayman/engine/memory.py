@@ -20,7 +20,8 @@ def keep_little() -> None:
     With a heap for each worker thread, where what lives long comes to lie between buffers that
     live for a moment, an engine grew by five megabytes over ten thousand containers though it
     used no more than before. Returning free pages now and then only slowed that down.
-    Takes effect for threads that come after it. Other C libraries have no such habits.
+    It is for the whole process, and for threads that come after it. Other C libraries have no
+    such habits.
     """
     with suppress(AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
