@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +39,18 @@ def at_rest(engine: EngineServer) -> dict[str, int]:
     }
 
 
+def until_no_more(
+    count: Callable[[EngineServer], dict[str, int]], engine: EngineServer, before: dict[str, int]
+) -> None:
+    """Wait until there is no more of anything that is counted than before."""
+
+    def no_more() -> bool:
+        now = count(engine)
+        return all(now[what] <= before[what] for what in before)
+
+    until(no_more, lambda: f"{before} became {count(engine)}")
+
+
 def memory_kib(engine: EngineServer) -> int:
     """What the engine itself has made, which no other process can share or take away."""
     rollup = Path(f"/proc/{engine.process.pid}/smaps_rollup").read_text()
@@ -53,10 +65,5 @@ def nothing_left(engine: EngineServer) -> Iterator[None]:
     before = held(engine)
     yield
     assert engine.api("GET", "/_ping") == (200, "OK")
-
-    def no_more() -> bool:
-        now = held(engine)
-        return all(now[what] <= before[what] for what in before)
-
-    until(no_more, lambda: f"{before} became {held(engine)}")
+    until_no_more(held, engine, before)
     assert "Traceback" not in engine.log.read_text()

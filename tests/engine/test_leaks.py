@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests import images
 from tests.api.client import Client
-from tests.engine.engines import EngineServer, until
-from tests.engine.holdings import at_rest, memory_kib
+from tests.engine.engines import EngineServer
+from tests.engine.holdings import at_rest, memory_kib, until_no_more
 
 COPIES = 1000
 WARM_UP_COPIES = 600
@@ -75,12 +75,7 @@ def test_a_thousand_copies_half_of_them_cut_off(engine_server: EngineServer, sta
     before, before_kib = at_rest(engine_server), memory_kib(engine_server)
     for number in range(COPIES):
         copy(engine_server, container, number)
-
-    def no_more() -> bool:
-        now = at_rest(engine_server)
-        return all(now[what] <= before[what] for what in before)
-
-    until(no_more, lambda: f"{before} became {at_rest(engine_server)}")
+    until_no_more(at_rest, engine_server, before)
     assert memory_kib(engine_server) <= before_kib * MEMORY_LIMIT
     upper = engine_server.root / "containers" / container / "upper"
     # What was put before a cut stays, but for the file that was cut; nothing of ours that helped.

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.engine.engines import EngineServer, until
-from tests.engine.holdings import at_rest, memory_kib
+from tests.engine.holdings import at_rest, memory_kib, until_no_more
 
 SECONDS = int(os.environ.get("DRAYMAN_SOAK_SECONDS", "15"))
 CLIENTS = 4
@@ -84,10 +84,5 @@ def test_nothing_grows(engine_server: EngineServer) -> None:
     soak.run(SECONDS * WARM_UP, WARM_UP_CLIENTS, WARM_UP_LIVES)
     before, before_kib = at_rest(engine_server), memory_kib(engine_server)
     soak.run(SECONDS * (1 - WARM_UP))
-
-    def no_more() -> bool:
-        now = at_rest(engine_server)
-        return all(now[what] <= before[what] for what in before)
-
-    until(no_more, lambda: f"{before} became {at_rest(engine_server)}")
+    until_no_more(at_rest, engine_server, before)
     assert memory_kib(engine_server) <= before_kib * MEMORY_LIMIT, f"after {soak.lives} containers"

@@ -81,8 +81,12 @@ def test_entering_the_back_off_wakes(engine_server: EngineServer) -> None:
     until(lambda: engine_server.state(container)["Status"] == "exited")
 
 
-# What opens it is not waited for: the container may end first, and kill it.
 GATE = "until [ -e /go ]; do sleep 0.01; done; exit 6"
+
+
+def go(engine: EngineServer, container: str) -> None:
+    """Let it end. What does it is not waited for: the container may end first, and kill it."""
+    engine.docker("exec", "-d", container, "touch", "/go")
 
 
 @pytest.mark.parametrize("condition", ["not-running", "next-exit", "removed"])
@@ -92,7 +96,7 @@ def test_a_waiter_survives_the_engine(engine_server: EngineServer, condition: st
     )
     waiter = Waiter(engine_server, container, condition).greeted()
     engine_server.crash()
-    engine_server.docker("exec", "-d", container, "touch", "/go")
+    go(engine_server, container)
     assert waiter.result() == {"StatusCode": 6}
     # Whoever has the answer finds it true.
     if condition == "removed":
@@ -107,7 +111,7 @@ def test_a_waiter_from_before_the_start_survives_many(engine_server: EngineServe
     engine_server.api("POST", f"/containers/{container}/start")
     engine_server.crash()
     engine_server.crash()
-    engine_server.docker("exec", "-d", container, "touch", "/go")
+    go(engine_server, container)
     assert waiter.result() == {"StatusCode": 6}
 
 
@@ -127,7 +131,7 @@ def test_an_engine_may_die_before_the_head_of_the_answer(
     engine_server.kill()
     os.kill(shim, signal.SIGCONT)
     engine_server.start()
-    engine_server.docker("exec", "-d", container, "touch", "/go")
+    go(engine_server, container)
     assert waiter.result() == {"StatusCode": 6}
 
 
@@ -155,7 +159,7 @@ def test_a_waiter_of_a_failed_removal_learns_of_it_after_a_crash(
     engine_server.crash()
     aside = engine_server.root / "tmp" / f"removed-{container}"
     (aside / "in-the-way").mkdir(parents=True)
-    engine_server.docker("exec", "-d", container, "touch", "/go")
+    go(engine_server, container)
     answer = waiter.result()
     assert answer["StatusCode"] == 6
     assert "not empty" in str(answer["Error"])
