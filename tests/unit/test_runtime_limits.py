@@ -35,7 +35,7 @@ class Kernel:
             (self.directory / name).write_text(text + "\n")
         self.order: list[str] = []
         self.refuses: Callable[[str, str], int | None] = lambda name, value: None
-        monkeypatch.setattr(limits, "_write", self.write)
+        monkeypatch.setattr(limits, "write", self.write)
 
     def write(self, path: Path, value: str) -> None:
         if not path.exists():

@@ -156,11 +156,11 @@ def _freeze(layout: Layout, cgroup: str) -> None:
     directory = _freezer(layout, cgroup)
     while True:
         if layout.mode == "v2":
-            _write(directory / "cgroup.freeze", "1")
+            write(directory / "cgroup.freeze", "1")
             frozen = keyed(directory / "cgroup.events").get("frozen") == 1
         else:
             # Written again each time: a fork may have outrun the last one.
-            _write(directory / "freezer.state", "FROZEN")
+            write(directory / "freezer.state", "FROZEN")
             frozen = contents(directory / "freezer.state").strip() == "FROZEN"
         if frozen:
             return
@@ -175,9 +175,9 @@ def thaw(layout: Layout, cgroup: str) -> None:
     directory = _freezer(layout, cgroup)
     try:
         if layout.mode == "v2":
-            _write(directory / "cgroup.freeze", "0")
+            write(directory / "cgroup.freeze", "0")
         else:
-            _write(directory / "freezer.state", "THAWED")
+            write(directory / "freezer.state", "THAWED")
     except OSError as error:
         if error.errno not in GONE:
             raise System(f"cannot thaw {cgroup}: {error.strerror}") from error
@@ -222,7 +222,8 @@ def contents(file: Path | str) -> str:
     return b"".join(parts).decode("ascii", "replace")
 
 
-def _write(file: Path, value: str) -> None:
+def write(file: Path, value: str) -> None:
+    """Write a file of the kernel's; raises OSError."""
     # Not O_CREAT: where the file is missing, the group is gone.
     fd = os.open(file, os.O_WRONLY)
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from drayman.errors import InvalidParameter
 from drayman.runtime import block_limits
 from drayman.runtime.block_limits import Setting
-from drayman.runtime.cgroups import GONE, Ended, Layout
+from drayman.runtime.cgroups import GONE, Ended, Layout, contents, write
 
 # A file of the kernel's, and what is to stand in it.
 Written = tuple[Path, str]
@@ -111,7 +110,7 @@ def _write_all(wanted: Sequence[Written], held: list[Written]) -> None:
         for path, value in wanted:
             try:
                 before = _read(path, value)
-                _write(path, value)
+                write(path, value)
                 held.append((path, before))
             except OSError as error:
                 error.filename, error.filename2 = str(path), value
@@ -185,7 +184,7 @@ def _bytes(value: int) -> str:
 
 def _read(path: Path, value: str) -> str:
     """What stands in a file where ``value`` will, in the form that can be written to it."""
-    text = path.read_text("ascii")
+    text = contents(path)
     of_device = block_limits.standing(path.name, text, value)
     if of_device is not None:
         return of_device
@@ -193,11 +192,3 @@ def _read(path: Path, value: str) -> str:
     lines = text.splitlines()
     # An empty list of processors is written as an empty line.
     return lines[0] if lines and lines[0] else "\n"
-
-
-def _write(path: Path, value: str) -> None:
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        os.write(fd, value.encode())
-    finally:
-        os.close(fd)
