@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from drayman.runtime import block_limits
+from drayman.runtime.block_limits import Setting
 
 ONE = {"major": 8, "minor": 0}
 EVERYTHING: dict[str, Any] = {
@@ -46,29 +48,38 @@ def test_settings_v2() -> None:
     ]
 
 
-def test_what_is_limited_no_more_v1() -> None:
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            block_limits.settings_v1,
+            [
+                ("blkio", "blkio.weight_device", "8:0 default"),
+                ("blkio", "blkio.bfq.weight_device", "8:0 default"),
+                ("blkio", "blkio.throttle.read_bps_device", "8:0 0"),
+                ("blkio", "blkio.throttle.write_bps_device", "8:0 0"),
+                ("blkio", "blkio.throttle.read_iops_device", "8:16 0"),
+                ("blkio", "blkio.throttle.write_iops_device", "8:0 0"),
+            ],
+        ),
+        (
+            block_limits.settings_v2,
+            [
+                ("io", "io.bfq.weight", "8:0 default"),
+                ("io", "io.max", "8:0 rbps=max"),
+                ("io", "io.max", "8:0 wbps=max"),
+                ("io", "io.max", "8:16 riops=max"),
+                ("io", "io.max", "8:0 wiops=max"),
+            ],
+        ),
+    ],
+)
+def test_what_is_limited_no_more(
+    settings: Callable[[dict[str, Any]], Iterator[Setting]], expected: list[Setting]
+) -> None:
     after = {"throttleReadIOPSDevice": [ONE | {"rate": 9}]}
-    settings = [list(block_limits.settings_v1(block)) for block in (EVERYTHING, after)]
-    assert list(block_limits.lifted(*settings)) == [
-        ("blkio", "blkio.weight_device", "8:0 default"),
-        ("blkio", "blkio.bfq.weight_device", "8:0 default"),
-        ("blkio", "blkio.throttle.read_bps_device", "8:0 0"),
-        ("blkio", "blkio.throttle.write_bps_device", "8:0 0"),
-        ("blkio", "blkio.throttle.read_iops_device", "8:16 0"),
-        ("blkio", "blkio.throttle.write_iops_device", "8:0 0"),
-    ]
-
-
-def test_what_is_limited_no_more_v2() -> None:
-    after = {"throttleReadIOPSDevice": [ONE | {"rate": 9}]}
-    settings = [list(block_limits.settings_v2(block)) for block in (EVERYTHING, after)]
-    assert list(block_limits.lifted(*settings)) == [
-        ("io", "io.bfq.weight", "8:0 default"),
-        ("io", "io.max", "8:0 rbps=max"),
-        ("io", "io.max", "8:0 wbps=max"),
-        ("io", "io.max", "8:16 riops=max"),
-        ("io", "io.max", "8:0 wiops=max"),
-    ]
+    before, now = list(settings(EVERYTHING)), list(settings(after))
+    assert list(block_limits.lifted(before, now)) == expected
 
 
 # Of a host with two disks; the second file as BFQ's is.

@@ -46,7 +46,8 @@ class Updating:
         self._context = context
 
     async def update(self, name: str, changes: HostConfig) -> list[str] | None:
-        """Zero and empty mean unchanged, of a list only None; PidsLimit 0 or below lifts it."""
+        """Zero and empty mean unchanged, but for a list of devices, where only None does; PidsLimit
+        0 or below lifts the limit."""
         check_policy(changes.restart_policy)
         warnings = validation.validate(changes, self._context.host, update=True)
         entry = self._context.containers.find(name)
