@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 from urllib.parse import quote
 
-from tests.engine.engines import EngineServer
+from tests.engine.engines import EngineServer, until
 
 
 def test_a_running_container_in_full(engine_server: EngineServer) -> None:
@@ -36,6 +37,42 @@ def test_a_stopped_container_has_no_address(engine_server: EngineServer) -> None
     _, document = engine_server.api("GET", f"/containers/{container}/json")
     assert document["NetworkSettings"]["Networks"]["bridge"]["IPAddress"] == ""
     assert document["NetworkSettings"]["Ports"] == {}
+
+
+def test_asked_again_it_tells_what_changed_and_nothing_else(engine_server: EngineServer) -> None:
+    # One probe, soon: once it is healthy, the next is an hour away.
+    check = {
+        "Test": ["FILE", "/bin/sh"],
+        "Interval": 3600 * 10**9,
+        "StartPeriod": 3600 * 10**9,
+        "StartInterval": 10**8,
+    }
+    container = engine_server.running(name="old", Healthcheck=check)
+    path = f"/containers/{container}/json"
+
+    def inspected() -> dict[str, Any]:
+        _, document = engine_server.api("GET", path)
+        assert isinstance(document, dict)
+        return document
+
+    until(lambda: bool(inspected()["State"]["Health"]["Log"]))
+    first = inspected()
+    for older in ("/v1.40" + path, "/v1.44" + path, path + "?size=1"):
+        assert engine_server.api("GET", older)[1] != first
+    assert inspected() == first
+    _, made = engine_server.api("POST", f"/containers/{container}/exec", {"Cmd": ["sleep", "99"]})
+    engine_server.api("POST", f"/exec/{made['Id']}/start", {"Detach": True})
+    assert inspected() == {**first, "ExecIDs": [made["Id"]]}
+    engine_server.api("POST", f"/containers/{container}/rename?name=new")
+    engine_server.api("POST", f"/containers/{container}/update", {"PidsLimit": 77})
+    engine_server.api("POST", f"/containers/{container}/pause")
+    changed = inspected()
+    assert changed["Name"] == "/new"
+    assert changed["HostConfig"]["PidsLimit"] == 77
+    assert changed["State"]["Status"] == "paused"
+    # A new engine remembers no document.
+    engine_server.crash()
+    assert inspected() == changed
 
 
 def test_top_shows_its_processes_alone(engine_server: EngineServer) -> None:

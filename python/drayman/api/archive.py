@@ -6,7 +6,7 @@ from base64 import b64encode
 
 from starlette.responses import Response
 
-from drayman.api import tars, views
+from drayman.api import tars
 from drayman.api.connection import ClientGone
 from drayman.api.lending import Framing
 from drayman.api.options import PathStat, PutOptions, TarOptions
@@ -14,6 +14,7 @@ from drayman.api.requests import Call
 from drayman.api.responses import empty, uncoded
 from drayman.errors import InvalidParameter
 from drayman.model import go_json
+from drayman.model.go_time import rfc3339
 
 STAT_HEADER = "x-docker-container-path-stat"
 TAR = "application/x-tar"
@@ -114,7 +115,7 @@ def _stat_header(found: PathStat) -> str:
         "name": found.name,
         "size": found.size_bytes,
         "mode": found.mode,
-        "mtime": views.rfc3339(found.mtime_ns),
+        "mtime": rfc3339(found.mtime_ns),
         "linkTarget": found.link_target,
     }
     return b64encode(go_json.dumps(document).rstrip()).decode()

@@ -6,13 +6,13 @@ there is but one wire form (volumes, networks, events) become documents.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from drayman.api.versions import Version
 from drayman.model.event import Event
+from drayman.model.go_time import rfc3339
 from drayman.model.mount import Volume
 from drayman.model.network import Network
 
@@ -44,16 +44,6 @@ LEGACY_NETWORK_SETTINGS: Document = {
     "SecondaryIPAddresses": None,
     "SecondaryIPv6Addresses": None,
 }
-
-
-def rfc3339(moment_ns: int) -> str:
-    """A moment as Go's RFC3339Nano writes it: zeros at the end cut, year 1 for never."""
-    if moment_ns == 0:
-        return "0001-01-01T00:00:00Z"
-    seconds, nanoseconds = divmod(moment_ns, 10**9)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f".{nanoseconds:09d}".rstrip("0") if nanoseconds else ""
-    return f"{text}{fraction}Z"
 
 
 def container_summary(document: Document, version: Version) -> Document:

@@ -7,7 +7,7 @@ from typing import Any
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
 from drayman.engine.listing import Listing
-from drayman.engine.spans import rfc3339
+from drayman.model.go_time import rfc3339
 from drayman.model.mount import Volume
 
 Document = dict[str, Any]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from drayman.engine.announcing import Announcer
-from drayman.engine.spans import rfc3339
 from drayman.model.container import Container
+from drayman.model.go_time import rfc3339
 from drayman.runtime import messages, probes
 from drayman.runtime.shim import Gone
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from drayman.engine.spans import rfc3339
+from drayman.model.go_time import rfc3339
 from drayman.model.image import Image
 from drayman.storage.image_config import ImageDocument, seconds_of
 

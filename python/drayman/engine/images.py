@@ -18,10 +18,10 @@ from drayman.engine.blocking import blocking, interruptible
 from drayman.engine.events import Events
 from drayman.engine.image_index import ImageIndex
 from drayman.engine.image_loading import Loaded, LoadedImage, Loader, describe, with_size
-from drayman.engine.spans import rfc3339
 from drayman.engine.store import Store
 from drayman.errors import NotFound
 from drayman.model.container import Container
+from drayman.model.go_time import rfc3339
 from drayman.model.image import Image, ImageConfig
 from drayman.storage import image_config, importer, instructions, platforms
 from drayman.storage.content import Content

@@ -5,17 +5,15 @@ The document is that of the newest API version; the API takes away what older on
 
 from __future__ import annotations
 
-import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
-from drayman.engine.entry import Entry
-from drayman.engine.health import Health, look
-from drayman.engine.spans import rfc3339
+from drayman.engine.health import look
 from drayman.model.container import Container, ContainerConfig, HostConfig
+from drayman.model.go_time import rfc3339
 from drayman.model.mount import MountPoint
 from drayman.storage.sizes import tree_size_bytes
 
@@ -40,20 +38,8 @@ _OMITTED_OF_HOST_CONFIG = (
     "Tmpfs",
 )
 
-# Who polls asks the same ones, and spelling their paths is most of the work of an answer. Each
-# takes a kilobyte or two.
-_KNOWN_PLACES_MAX = 512
-
-
-class _Places(NamedTuple):
-    """Where the files of a container are, which never changes."""
-
-    resolv_conf: str
-    hostname: str
-    hosts: str
-    log: str
-    namespace: str
-    layers: dict[str, str]
+# Who polls asks the same ones again, and seldom has anything changed. Each takes some 8 KiB.
+_KNOWN_MAX = 512
 
 
 class Inspecting:
@@ -61,21 +47,38 @@ class Inspecting:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._places = functools.lru_cache(_KNOWN_PLACES_MAX)(self._find_places)
+        # By id, what a record said; the one asked for last is at the end.
+        self._known: dict[str, tuple[Container, dict[str, Any]]] = {}
 
     async def inspect(self, name: str, *, size: bool) -> dict[str, Any]:
         """The document; ``size`` adds the bytes written and those of the whole tree."""
         entry = self._context.containers.find(name)
-        document = self._document(entry, await look(entry))
+        health = await look(entry)
+        document = {
+            **self._recorded(entry.record),
+            "ExecIDs": [one.id for one in entry.execs.values() if one.running] or None,
+        }
+        if health:
+            document["State"] = {**document["State"], "Health": health.document()}
         if size:
             document["SizeRw"], document["SizeRootFs"] = await blocking(
                 sizes, self._context, entry.record
             )
         return document
 
-    def _document(self, entry: Entry, health: Health | None) -> dict[str, Any]:
-        record = entry.record
-        places = self._places(record.id, record.image_id)
+    def _recorded(self, record: Container) -> dict[str, Any]:
+        """What the record alone tells, which is shared and must not be changed."""
+        known = self._known.pop(record.id, None)
+        # A record never changes: another takes its place.
+        if known is None or known[0] is not record:
+            known = (record, self._document(record))
+            if len(self._known) >= _KNOWN_MAX:
+                del self._known[next(iter(self._known))]
+        self._known[record.id] = known
+        return known[1]
+
+    def _document(self, record: Container) -> dict[str, Any]:
+        paths = self._context.paths.container(record.id)
         argv = record.argv
         logged = record.host_config.log_config.type == "json-file"
         return {
@@ -83,12 +86,12 @@ class Inspecting:
             "Created": rfc3339(record.created_at_ns),
             "Path": argv[0] if argv else "",
             "Args": argv[1:],
-            "State": state_document(record) | ({"Health": health.document()} if health else {}),
+            "State": state_document(record),
             "Image": record.image_id,
-            "ResolvConfPath": places.resolv_conf,
-            "HostnamePath": places.hostname,
-            "HostsPath": places.hosts,
-            "LogPath": places.log if logged else "",
+            "ResolvConfPath": str(paths.resolv_conf),
+            "HostnamePath": str(paths.hostname),
+            "HostsPath": str(paths.hosts),
+            "LogPath": str(paths.log) if logged else "",
             "Name": f"/{record.name}",
             "RestartCount": record.state.restart_count,
             "Driver": "overlay2",
@@ -96,46 +99,35 @@ class Inspecting:
             "MountLabel": "",
             "ProcessLabel": "",
             "AppArmorProfile": "",
-            "ExecIDs": [one.id for one in entry.execs.values() if one.running] or None,
+            "ExecIDs": None,
             "HostConfig": host_config_document(record.host_config),
             "GraphDriver": {
                 "Name": "overlay2",
-                "Data": {"ID": record.id, **places.layers},
+                "Data": {
+                    "ID": record.id,
+                    "LowerDir": ":".join(self._context.images.lower(record.image_id)),
+                    "MergedDir": str(paths.rootfs),
+                    "UpperDir": str(paths.upper),
+                    "WorkDir": str(paths.work),
+                },
             },
             "Mounts": [mount_document(point) for point in record.mount_points],
             "Config": config_document(record.config),
-            "NetworkSettings": _network_settings(record, places),
+            "NetworkSettings": self._network_settings(record),
         }
 
-    def _find_places(self, container_id: str, image_id: str) -> _Places:
-        paths = self._context.paths.container(container_id)
-        return _Places(
-            resolv_conf=str(paths.resolv_conf),
-            hostname=str(paths.hostname),
-            hosts=str(paths.hosts),
-            log=str(paths.log),
-            namespace=str(self._context.paths.namespace(container_id)),
-            layers={
-                "LowerDir": ":".join(self._context.images.lower(image_id)),
-                "MergedDir": str(paths.rootfs),
-                "UpperDir": str(paths.upper),
-                "WorkDir": str(paths.work),
+    def _network_settings(self, record: Container) -> dict[str, Any]:
+        running = record.state.running and record.state.pid != 0
+        sandboxed = running and bool(record.endpoints)
+        return {
+            "SandboxID": record.id if sandboxed else "",
+            "SandboxKey": str(self._context.paths.namespace(record.id)) if sandboxed else "",
+            "Ports": _ports(record),
+            "Networks": {
+                name: msgspec.to_builtins(endpoint.settings)
+                for name, endpoint in record.endpoints.items()
             },
-        )
-
-
-def _network_settings(record: Container, places: _Places) -> dict[str, Any]:
-    running = record.state.running and record.state.pid != 0
-    sandboxed = running and bool(record.endpoints)
-    return {
-        "SandboxID": record.id if sandboxed else "",
-        "SandboxKey": places.namespace if sandboxed else "",
-        "Ports": _ports(record),
-        "Networks": {
-            name: msgspec.to_builtins(endpoint.settings)
-            for name, endpoint in record.endpoints.items()
-        },
-    }
+        }
 
 
 def _ports(record: Container) -> dict[str, Any]:

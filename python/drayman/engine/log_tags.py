@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from drayman.engine.naming import short_id
-from drayman.engine.spans import rfc3339
 from drayman.errors import InvalidParameter
 from drayman.model.container import Container
+from drayman.model.go_time import rfc3339
 
 DEFAULT_TAG = "{{.ID}}"
 # Users' filters look for it.

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from drayman.engine.spans import rfc3339
 from drayman.model.container import Container
+from drayman.model.go_time import rfc3339
 from drayman.runtime import usage
 from drayman.runtime.host import Host
 

@@ -1,22 +1,10 @@
-"""Times as Docker writes them: RFC 3339 with nanoseconds, and spans in words."""
+"""Spans of time in words."""
 
 from __future__ import annotations
 
-import time
-
-_ZERO = "0001-01-01T00:00:00Z"
 _MINUTE_S = 60
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
-
-
-def rfc3339(time_ns: int) -> str:
-    """As Go's RFC3339Nano: trailing zeros of the fraction are cut; 0 is Go's zero time."""
-    if not time_ns:
-        return _ZERO
-    seconds, fraction = divmod(time_ns, 1_000_000_000)
-    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{text}.{fraction:09d}".rstrip("0").rstrip(".") + "Z"
 
 
 def in_words(span_ns: int) -> str:

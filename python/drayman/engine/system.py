@@ -12,7 +12,7 @@ from drayman import __version__
 from drayman.engine import log_drivers, runtimes
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
-from drayman.engine.spans import rfc3339
+from drayman.model.go_time import rfc3339
 from drayman.model.registry import AuthConfig
 from drayman.registry.login import login
 
