@@ -30,6 +30,12 @@ def test_requests_that_are_sent_ahead_are_answered_in_order(client: Client) -> N
     assert client.answer().body == b"OK"
 
 
+def test_a_short_answer_comes_in_one_piece(client: Client) -> None:
+    for _ in range(200):
+        client.send(PING)
+        assert client.socket.recv(65536).endswith(b"\r\n\r\nOK")
+
+
 def test_a_head_may_come_byte_by_byte(client: Client) -> None:
     client.send(b"\r\n")
     for byte in PING:

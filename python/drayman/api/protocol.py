@@ -28,6 +28,7 @@ from drayman.api.lending import Framing
 from drayman.api.lingering import Lingering
 from drayman.api.plain import PlainAnswer
 from drayman.api.router import Router
+from drayman.api.whole import WholeAnswer
 from drayman.api.wire import Wire
 
 # As Go's net/http, and so dockerd.
@@ -171,6 +172,8 @@ class DockerProtocol(HttpToolsProtocol):
         extensions["drayman.match"] = match
         if scope["http_version"] == "1.0":
             cycle.send = PlainAnswer(cycle).send  # type: ignore[method-assign]
+        elif scope["method"] != "HEAD":
+            cycle.send = WholeAnswer(cycle).send  # type: ignore[method-assign]
         self._busy = True
         self._body = _body(framing)
         self._unread_bytes = 0
