@@ -35,6 +35,7 @@ class Entry:
     __slots__ = (
         "arrivals",
         "back_off_s",
+        "described",
         "doomed",
         "ended",
         "execs",
@@ -79,6 +80,8 @@ class Entry:
         self.surviving = 0
         self.back_off_s = 0.0
         self.restart: asyncio.Task[None] | None = None
+        # A record, and what `drayman.engine.inspecting` makes of it.
+        self.described: tuple[Container, dict[str, Any]] | None = None
 
     @property
     def id(self) -> str:

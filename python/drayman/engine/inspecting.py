@@ -11,6 +11,7 @@ import msgspec
 
 from drayman.engine.blocking import blocking
 from drayman.engine.context import Context
+from drayman.engine.entry import Entry
 from drayman.engine.health import look
 from drayman.model.container import Container, ContainerConfig, HostConfig
 from drayman.model.go_time import rfc3339
@@ -38,24 +39,19 @@ _OMITTED_OF_HOST_CONFIG = (
     "Tmpfs",
 )
 
-# Who polls asks the same ones again, and seldom has anything changed. Each takes some 8 KiB.
-_KNOWN_MAX = 512
-
 
 class Inspecting:
     """The long document of a container."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        # By id, what a record said; the one asked for last is at the end.
-        self._known: dict[str, tuple[Container, dict[str, Any]]] = {}
 
     async def inspect(self, name: str, *, size: bool) -> dict[str, Any]:
         """The document; ``size`` adds the bytes written and those of the whole tree."""
         entry = self._context.containers.find(name)
         health = await look(entry)
         document = {
-            **self._recorded(entry.record),
+            **self._recorded(entry),
             "ExecIDs": [one.id for one in entry.execs.values() if one.running] or None,
         }
         if health:
@@ -66,16 +62,13 @@ class Inspecting:
             )
         return document
 
-    def _recorded(self, record: Container) -> dict[str, Any]:
+    def _recorded(self, entry: Entry) -> dict[str, Any]:
         """What the record alone tells, which is shared and must not be changed."""
-        known = self._known.pop(record.id, None)
-        # A record never changes: another takes its place.
-        if known is None or known[0] is not record:
-            known = (record, self._document(record))
-            if len(self._known) >= _KNOWN_MAX:
-                del self._known[next(iter(self._known))]
-        self._known[record.id] = known
-        return known[1]
+        # Who polls asks the same ones again, and seldom has anything changed. A record never
+        # does: another takes its place.
+        if entry.described is None or entry.described[0] is not entry.record:
+            entry.described = (entry.record, self._document(entry.record))
+        return entry.described[1]
 
     def _document(self, record: Container) -> dict[str, Any]:
         paths = self._context.paths.container(record.id)
