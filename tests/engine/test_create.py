@@ -84,6 +84,67 @@ def test_what_cannot_be_is_400_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
+    ("body", "host_config", "conflict"),
+    [
+        ({"Hostname": "x"}, {}, "hostname and the network mode"),
+        ({}, {"Dns": ["1.1.1.1"]}, "dns and the network mode"),
+        ({}, {"ExtraHosts": ["a:1.1.1.1"]}, "custom host-to-IP mapping and the network mode"),
+        ({"MacAddress": "02:42:ac:11:00:02"}, {}, "mac-address and the network mode"),
+        (
+            {},
+            {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}},
+            "port publishing and the container type network mode",
+        ),
+        ({}, {"PublishAllPorts": True}, "port publishing and the container type network mode"),
+        (
+            {"ExposedPorts": {"80/tcp": {}}},
+            {},
+            "port exposing and the container type network mode",
+        ),
+        (
+            {},
+            {"Links": ["a:b"]},
+            "container type network can't be used with links. This would result in undefined"
+            " behavior",
+        ),
+        (
+            {},
+            {"Links": ["a:b"], "NetworkMode": "host"},
+            "host type networking can't be used with links. This would result in undefined"
+            " behavior",
+        ),
+        (
+            {"Hostname": "x"},
+            {"UTSMode": "host", "NetworkMode": "none"},
+            "hostname and the UTS mode",
+        ),
+    ],
+)
+def test_options_that_exclude_each_other(
+    engine_server: EngineServer, body: dict[str, Any], host_config: dict[str, Any], conflict: str
+) -> None:
+    joined = {"NetworkMode": f"container:{engine_server.create('true')}"}
+    asked = {"Cmd": ["true"], **body, "HostConfig": {**joined, **host_config}}
+    assert create(engine_server, asked) == (400, {"message": f"conflicting options: {conflict}"})
+
+
+@pytest.mark.parametrize(
+    ("host_config", "text"),
+    [
+        ({"NetworkMode": "nosuch"}, "network nosuch not found"),
+        ({"NetworkMode": "container:nosuch"}, "No such container: nosuch"),
+        ({"PidMode": "container:nosuch"}, "No such container: nosuch"),
+        ({"VolumesFrom": ["nosuch"]}, "No such container: nosuch"),
+    ],
+)
+def test_what_is_missing_beside_the_image_is_not_404(
+    engine_server: EngineServer, host_config: dict[str, Any], text: str
+) -> None:
+    asked = {"Cmd": ["true"], "HostConfig": host_config}
+    assert create(engine_server, asked) == (400, {"message": text})
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"HostConfig": {"Memory": 2**63 - 1}},

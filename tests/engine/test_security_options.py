@@ -115,7 +115,7 @@ def test_settings_of_the_kernel(engine_server: EngineServer) -> None:
             {"Sysctls": {"kernel.domainname": "x"}, "UTSMode": "host"},
             '"kernel.domainname" is not in a separate kernel namespace',
         ),
-        ({"CapAdd": ["NOPE"]}, 'unknown capability: "CAP_NOPE"'),
+        ({"CapAdd": ["NOPE"]}, 'invalid CapAdd: unknown capability: "CAP_NOPE"'),
         ({"SecurityOpt": ["nope"]}, 'invalid --security-opt 1: "nope"'),
         ({"SecurityOpt": ["nope=1"]}, 'invalid --security-opt 2: "nope=1"'),
         ({"SecurityOpt": ["no-new-privileges=maybe"]}, "invalid --security-opt 2"),

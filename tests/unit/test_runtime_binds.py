@@ -88,7 +88,7 @@ def test_any_string_is_a_sound_mount_or_a_refusal(text: str) -> None:
 @pytest.mark.parametrize(
     ("mount", "part"),
     [
-        (Mount(type="cluster", target="/a"), 'mount type unknown: "cluster"'),
+        (Mount(type="cluster", target="/a"), 'for type "cluster": mount type unknown'),
         (Mount(type="bind", source="/a"), "field Target must not be empty"),
         (Mount(type="bind", target="/a"), "field Source must not be empty"),
         (Mount(type="bind", source="a", target="/a"), "mount path must be absolute"),

@@ -65,7 +65,7 @@ def test_added_groups() -> None:
         ("short", None, "unable to find user short: no matching entries in passwd file"),
         ("root:nope", None, "unable to find group nope: no matching entries in group file"),
         ("root:broken", None, "unable to find group broken: no matching entries in group file"),
-        ("root", ["nope"], "Unable to find group nope"),
+        ("root", ["nope"], "Unable to find group nope: no matching entries in group file"),
         ("-1", None, "uids and gids must be in range 0-2147483647"),
         ("2147483648", None, "uids and gids must be in range 0-2147483647"),
         ("0:2147483648", None, "uids and gids must be in range 0-2147483647"),

@@ -15,7 +15,7 @@ from drayman.errors import InvalidParameter
 from drayman.model.container import ContainerConfig, HostConfig, ThrottleDevice, Ulimit
 from drayman.runtime import validation
 from drayman.runtime.host import Limits
-from drayman.runtime.validation import validate
+from drayman.runtime.validation import supported, validate
 
 MIB = 1 << 20
 ALL = Limits(blkio_weight=True)
@@ -92,7 +92,8 @@ NOTHING = Limits(
         ),
         ({"tmpfs": {"/": ""}}, "invalid specification: destination can't be '/'"),
         ({"tmpfs": {"/a": "huge"}}, 'Invalid tmpfs option ["huge"]'),
-        ({"cap_add": ["NOPE"]}, 'unknown capability: "CAP_NOPE"'),
+        ({"cap_add": ["NOPE"]}, 'invalid CapAdd: unknown capability: "CAP_NOPE"'),
+        ({"cap_drop": ["NOPE"]}, 'invalid CapDrop: unknown capability: "CAP_NOPE"'),
         ({"security_opt": ["nope=1"]}, 'invalid --security-opt 2: "nope=1"'),
         ({"device_cgroup_rules": ["x"]}, "invalid device cgroup rule format: 'x'"),
     ],
@@ -134,6 +135,16 @@ def test_ordinary_settings_pass_in_silence() -> None:
 def test_warnings_for_what_a_host_lacks(settings: dict[str, Any], start: str) -> None:
     warnings = validate(HostConfig(**settings), host(limits=NOTHING))
     assert [w for w in warnings if w.startswith(start)], warnings
+
+
+def test_what_is_discarded_is_not_kept() -> None:
+    settings = HostConfig(
+        memory=64 * MIB, memory_swap=-1, pids_limit=5, cpu_quota=5000, cpuset_cpus="0",
+        blkio_weight=50, nano_cpus=1, shm_size=3,
+        blkio_device_read_bps=[ThrottleDevice(path="/x", rate=1)],
+    )  # fmt: skip
+    assert supported(settings, ALL) == settings
+    assert supported(settings, NOTHING) == HostConfig(nano_cpus=1, shm_size=3)
 
 
 def test_swap_without_accounting() -> None:

@@ -12,6 +12,7 @@ from drayman.errors import InvalidParameter
 from drayman.model.container import ContainerConfig, HealthConfig, HostConfig, RestartPolicy
 from drayman.network import ports
 from drayman.runtime import probes, signals
+from drayman.runtime.namespaces import joined_container
 
 _POLICIES = ("", "no", "always", "on-failure", "unless-stopped")
 # A millisecond: Docker's least duration in a health check.
@@ -34,6 +35,30 @@ def check(config: ContainerConfig, host_config: HostConfig) -> None:
     _check_kinds(host_config)
     _check_texts("", config, ("Labels",))
     _check_texts("HostConfig.", host_config)
+
+
+def check_conflicts(config: ContainerConfig, host_config: HostConfig) -> None:
+    """Raise InvalidParameter for options that exclude each other, as the client gave them: ports
+    that the image exposes are none of its doing (moby, runconfig/hostconfig_unix.go)."""
+    joins = joined_container(host_config.network_mode) is not None
+    publishes = host_config.port_bindings or host_config.publish_all_ports
+    vague = "can't be used with links. This would result in undefined behavior"
+    for given, conflict in (
+        (joins and config.hostname, "hostname and the network mode"),
+        (joins and host_config.links, f"container type network {vague}"),
+        (joins and host_config.dns, "dns and the network mode"),
+        (joins and host_config.extra_hosts, "custom host-to-IP mapping and the network mode"),
+        (joins and config.mac_address, "mac-address and the network mode"),
+        (joins and publishes, "port publishing and the container type network mode"),
+        (joins and config.exposed_ports, "port exposing and the container type network mode"),
+        (host_config.uts_mode == "host" and config.hostname, "hostname and the UTS mode"),
+        (
+            host_config.network_mode == "host" and host_config.links,
+            f"host type networking {vague}",
+        ),
+    ):
+        if given:
+            raise InvalidParameter(f"conflicting options: {conflict}")
 
 
 def check_policy(policy: RestartPolicy) -> None:

@@ -53,6 +53,21 @@ class Creating:
         """Make it; returns its id and warnings. What fails leaves nothing behind."""
         image = self._context.images.get(config.image)
         _check_platform(image, platform)
+        try:
+            return await self._make(name, image, config, host_config, networking_config)
+        except NotFound as error:
+            # By 404 clients would know that the image is missing, and pull it.
+            raise InvalidParameter(str(error)) from None
+
+    async def _make(
+        self,
+        name: str | None,
+        image: Image,
+        config: ContainerConfig,
+        host_config: HostConfig,
+        networking_config: NetworkingConfig,
+    ) -> tuple[str, list[str]]:
+        checking.check_conflicts(config, host_config)
         config = merge(config, image.config)
         host_config = replace(host_config, log_config=self._log_config(host_config))
         checking.check(config, host_config)
@@ -60,8 +75,10 @@ class Creating:
         validation.validate_config(config)
         if storage_options.size_bytes(host_config) is not None:
             await blocking(quota.check, self._context.paths.containers)
-        warnings = validation.validate(host_config, self._context.host) + probes.warnings(config)
-        host_config = self._by_id(host_defaults.fill(host_config, self._context.host))
+        host = self._context.host
+        warnings = validation.validate(host_config, host) + probes.warnings(config)
+        host_config = host_defaults.fill(validation.supported(host_config, host.limits), host)
+        host_config = self._by_id(host_config)
         container_id = naming.new_id()
         name = self._reserve(name, container_id)
         record = Container(
@@ -110,15 +127,11 @@ class Creating:
         modes = {
             field: getattr(host_config, field) for field in ("network_mode", "ipc_mode", "pid_mode")
         }
-        try:
-            found = {
-                field: f"container:{self._context.containers.find(name).id}"
-                for field, mode in modes.items()
-                if (name := joined_container(mode)) is not None
-            }
-        except NotFound as error:
-            # By 404 clients would know that the image is missing, and pull it.
-            raise InvalidParameter(str(error)) from None
+        found = {
+            field: f"container:{self._context.containers.find(name).id}"
+            for field, mode in modes.items()
+            if (name := joined_container(mode)) is not None
+        }
         return replace(host_config, **found)
 
     def _furnish(self, record: Container, fresh: list[MountPoint]) -> None:

@@ -49,7 +49,9 @@ class Updating:
         """Zero and empty mean unchanged, but for a list of devices, where only None does; PidsLimit
         0 or below lifts the limit."""
         check_policy(changes.restart_policy)
-        warnings = validation.validate(changes, self._context.host, update=True)
+        host = self._context.host
+        warnings = validation.validate(changes, host, update=True)
+        changes = validation.supported(changes, host.limits)
         entry = self._context.containers.find(name)
         async with entry.lock:
             self._context.present(entry, name)

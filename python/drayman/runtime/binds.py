@@ -195,6 +195,4 @@ def _tmpfs(mount: Mount) -> None:
 
 
 def _refuse(mount: Mount, reason: str) -> NoReturn:
-    if reason == "mount type unknown":
-        raise InvalidParameter(f'mount type unknown: "{mount.type}"')
     raise InvalidParameter(f'invalid mount config for type "{mount.type}": {reason}')

@@ -47,8 +47,8 @@ def choose(
     the host itself lacks (``available``) is left out of the default and of ``ALL``, and
     refused when asked for by name. Raises InvalidParameter.
     """
-    added = _normalize(add, available)
-    dropped = _normalize(drop, KNOWN)
+    added = _normalize("CapAdd", add, available)
+    dropped = _normalize("CapDrop", drop, KNOWN)
     if privileged:
         return list(available)
     if _ALL in added:
@@ -59,18 +59,18 @@ def choose(
     return chosen + [name for name in added if name not in chosen]
 
 
-def _normalize(names: Sequence[str] | None, available: Sequence[str]) -> list[str]:
+def _normalize(field: str, names: Sequence[str] | None, available: Sequence[str]) -> list[str]:
     normalized: list[str] = []
     for name in names or ():
         upper = name.upper()
         if upper != _ALL and not upper.startswith("CAP_"):
             upper = "CAP_" + upper
         if upper != _ALL and upper not in KNOWN:
-            raise InvalidParameter(f'unknown capability: "{upper}"')
+            raise InvalidParameter(f'invalid {field}: unknown capability: "{upper}"')
         if upper != _ALL and upper not in available:
             raise InvalidParameter(
-                "capability not supported by your kernel or not available in the current "
-                f'environment: "{upper}"'
+                f"invalid {field}: capability not supported by your kernel or not available in "
+                f'the current environment: "{upper}"'
             )
         if upper not in normalized:
             normalized.append(upper)

@@ -68,15 +68,11 @@ def lookup(passwd: str, group: str, user: str, group_add: Sequence[str] | None =
     gid = account.gid if account else 0
     supplementary: list[int] = []
     if group_name:
-        gid = _group(
-            group,
-            group_name,
-            f"unable to find group {group_name}: no matching entries in group file",
-        )
+        gid = _group(group, group_name, _missing("unable", group_name))
     elif account:
         supplementary = [g.gid for g in _groups(group) if account.name in g.members]
     for name in group_add or ():
-        supplementary.append(_group(group, name, f"Unable to find group {name}"))
+        supplementary.append(_group(group, name, _missing("Unable", name)))
     # The primary group is listed too (CVE-2022-36109: a group's denials must hold).
     additional = tuple(dict.fromkeys([gid, *supplementary]))
     home = account.home if account else ""
@@ -97,6 +93,10 @@ def _account(passwd: str, name: str) -> _Account | None:
         if name and (account.uid == number if number is not None else account.name == name):
             return account
     return None
+
+
+def _missing(unable: str, group: str) -> str:
+    return f"{unable} to find group {group}: no matching entries in group file"
 
 
 def _group(group: str, name: str, missing: str) -> int:
