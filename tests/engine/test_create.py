@@ -128,6 +128,12 @@ def test_options_that_exclude_each_other(
     assert create(engine_server, asked) == (400, {"message": f"conflicting options: {conflict}"})
 
 
+def test_links_are_not_there(engine_server: EngineServer) -> None:
+    status, answer = create(engine_server, {"Cmd": ["true"], "HostConfig": {"Links": ["a:b"]}})
+    assert status == 501
+    assert answer["message"].startswith("HostConfig.Links: links are not available")
+
+
 @pytest.mark.parametrize(
     ("host_config", "text"),
     [

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from drayman.engine import log_drivers
-from drayman.errors import InvalidParameter
+from drayman.errors import InvalidParameter, Unimplemented
 from drayman.model.container import ContainerConfig, HealthConfig, HostConfig, RestartPolicy
 from drayman.network import ports
 from drayman.runtime import probes, signals
@@ -20,7 +20,8 @@ _LEAST_DURATION_NS = 1_000_000
 
 
 def check(config: ContainerConfig, host_config: HostConfig) -> None:
-    """Raise InvalidParameter, with Docker's texts, for what a container cannot be made with."""
+    """Raise InvalidParameter, with Docker's texts, for what a container cannot be made with, and
+    Unimplemented for what no container has here."""
     check_policy(host_config.restart_policy)
     if host_config.auto_remove and host_config.restart_policy.name not in ("", "no"):
         raise InvalidParameter("can't create 'AutoRemove' container with restart policy")
@@ -81,6 +82,11 @@ def _check_kinds(host_config: HostConfig) -> None:
     if host_config.isolation not in ("", "default"):
         raise InvalidParameter(
             f"invalid isolation: {host_config.isolation!r} - linux only supports 'default'"
+        )
+    if host_config.links:
+        raise Unimplemented(
+            "HostConfig.Links: links are not available in this version of Drayman; containers on"
+            " its bridge reach each other by their addresses"
         )
 
 
