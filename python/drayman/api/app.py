@@ -35,7 +35,10 @@ def build(
     backend: Backend, router: Router | None = None, observer: Observer | None = None
 ) -> Starlette:
     """The application that answers for ``backend``."""
-    return Starlette(routes=[Operations(backend, router or Router(TABLE), observer)])
+    app = Starlette(routes=[Operations(backend, router or Router(TABLE), observer)])
+    # Operations answers for whatever fails: Starlette's layers that would cost each message.
+    app.middleware_stack = app.router
+    return app
 
 
 class Operations(BaseRoute):
