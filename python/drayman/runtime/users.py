@@ -68,11 +68,11 @@ def lookup(passwd: str, group: str, user: str, group_add: Sequence[str] | None =
     gid = account.gid if account else 0
     supplementary: list[int] = []
     if group_name:
-        gid = _group(group, group_name, _missing("unable", group_name))
+        gid = _group(group, group_name, "unable")
     elif account:
         supplementary = [g.gid for g in _groups(group) if account.name in g.members]
     for name in group_add or ():
-        supplementary.append(_group(group, name, _missing("Unable", name)))
+        supplementary.append(_group(group, name, "Unable"))
     # The primary group is listed too (CVE-2022-36109: a group's denials must hold).
     additional = tuple(dict.fromkeys([gid, *supplementary]))
     home = account.home if account else ""
@@ -95,17 +95,13 @@ def _account(passwd: str, name: str) -> _Account | None:
     return None
 
 
-def _missing(unable: str, group: str) -> str:
-    return f"{unable} to find group {group}: no matching entries in group file"
-
-
-def _group(group: str, name: str, missing: str) -> int:
+def _group(group: str, name: str, unable: str) -> int:
     number = int(name) if _NUMBER.fullmatch(name) else None
     for entry in _groups(group):
         if entry.gid == number if number is not None else entry.name == name:
             return entry.gid
     if number is None:
-        raise InvalidParameter(missing)
+        raise InvalidParameter(f"{unable} to find group {name}: no matching entries in group file")
     return _in_range(name)
 
 
