@@ -102,6 +102,18 @@ def test_paused_stays_paused(engine_server: EngineServer) -> None:
     assert engine_server.api("POST", f"/containers/{container}/unpause")[0] == 204
 
 
+def test_a_kill_is_ended_that_was_cut_off_before_the_thaw(engine_server: EngineServer) -> None:
+    container = engine_server.running()
+    assert engine_server.api("POST", f"/containers/{container}/pause")[0] == 204
+    pid = engine_server.state(container)["Pid"]
+    engine_server.kill()
+    # What is frozen hears of it when it is thawed, in the freezer of cgroup v1.
+    os.kill(pid, signal.SIGKILL)
+    engine_server.start()
+    until(lambda: engine_server.state(container)["Status"] == "exited")
+    assert engine_server.state(container)["ExitCode"] == 137
+
+
 def test_execs_are_adopted(engine_server: EngineServer) -> None:
     container = engine_server.running()
     _, made = engine_server.api("POST", f"/containers/{container}/exec", {"Cmd": ["sleep", "1000"]})

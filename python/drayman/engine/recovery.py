@@ -24,7 +24,7 @@ from drayman.engine.starting import Starting
 from drayman.engine.supervision import Supervision
 from drayman.errors import DraymanError
 from drayman.model import go_json
-from drayman.runtime import cgroups
+from drayman.runtime import cgroups, signals
 from drayman.runtime.messages import ExecStatus
 from drayman.runtime.shim import Shim
 from drayman.storage import temporary
@@ -113,7 +113,7 @@ class Recovery:
             held = go_json.loads(await blocking(paths.attachment.read_bytes), Attached)
             entry.record = replace(before, endpoints=held.endpoints, ports=held.ports)
         entry.change(
-            status=self._status_of_living(entry),
+            status=self._status_of_living(entry, status.init_pid or 0),
             pid=status.init_pid,
             ever_started=True,
             # Whoever asked it to end has no answer, nor has it ended.
@@ -134,9 +134,16 @@ class Recovery:
         if entry.health is not None:
             await (shim.suspend() if entry.state.status == "paused" else shim.resume())
 
-    def _status_of_living(self, entry: Entry) -> str:
-        cgroup = self._context.cgroup_path(entry.record)
-        return "paused" if cgroups.frozen(self._context.host.cgroup, cgroup) else "running"
+    def _status_of_living(self, entry: Entry, pid: int) -> str:
+        layout, cgroup = self._context.host.cgroup, self._context.cgroup_path(entry.record)
+        if not cgroups.frozen(layout, cgroup):
+            return "running"
+        if not signals.is_killed(pid):
+            return "paused"
+        # The engine that killed it did not live to thaw it: it would end by being unpaused.
+        entry.doomed = True
+        cgroups.thaw(layout, cgroup)
+        return "running"
 
     def _adopt_execs(self, entry: Entry, found: dict[str, ExecStatus]) -> None:
         paths = self._context.paths.container(entry.id)

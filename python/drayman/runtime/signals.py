@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from pathlib import Path
 
 from drayman.errors import InvalidParameter
 
@@ -46,3 +47,14 @@ def parse(text: str) -> int:
     if known is None:
         raise InvalidParameter(f"invalid signal: {text}")
     return known
+
+
+def is_killed(pid: int) -> bool:
+    """Whether SIGKILL waits for a process, as it does while cgroup v1 has it frozen."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    # proc_pid_status(5): of the thread, and of the whole process.
+    pending = re.findall(r"^(?:SigPnd|ShdPnd):\t([0-9a-f]+)$", status, re.MULTILINE)
+    return any(int(mask, 16) >> (signal.SIGKILL - 1) & 1 for mask in pending)
