@@ -15,7 +15,8 @@ from drayman.errors import InvalidParameter
 from drayman.model.container import ContainerConfig, HostConfig, ThrottleDevice, Ulimit
 from drayman.runtime import validation
 from drayman.runtime.host import Limits
-from drayman.runtime.validation import supported, validate
+from drayman.runtime.resources import supported
+from drayman.runtime.validation import validate
 
 MIB = 1 << 20
 ALL = Limits(blkio_weight=True)

@@ -26,8 +26,6 @@ T = TypeVar("T", bound=msgspec.Struct)
 # The largest create request seen is some 100 KiB; build contexts and archives do not pass here.
 MAX_DOCUMENT_BYTES = 8 << 20
 MAX_UINT32 = 2**32 - 1
-# In the year 2262; native code counts in 64 bits.
-_LAST_MOMENT_NS = 2**63 - 1
 FALSE_WORDS = frozenset(("", "0", "no", "false", "none"))
 
 FORM = "application/x-www-form-urlencoded"
@@ -214,7 +212,8 @@ def time_ns(text: str) -> int:
         raise InvalidParameter(f"failed to parse value {quote(text)} as a timestamp")
     sign, seconds, fraction = found.groups()
     moment = int(seconds) * 10**9 + int((fraction or "")[:9].ljust(9, "0"))
-    return max(-moment, -_LAST_MOMENT_NS) if sign == "-" else min(moment, _LAST_MOMENT_NS)
+    # Native code counts in 64 bits.
+    return max(-moment, -MAX_INT64) if sign == "-" else min(moment, MAX_INT64)
 
 
 def tail(text: str) -> int | None:

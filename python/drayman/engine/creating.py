@@ -30,7 +30,7 @@ from drayman.model.container import (
 )
 from drayman.model.image import Image
 from drayman.model.mount import MountPoint
-from drayman.runtime import probes, refusals, validation
+from drayman.runtime import probes, refusals, resources, validation
 from drayman.runtime.namespaces import joined_container
 from drayman.storage import files, platforms, quota, temporary
 
@@ -77,7 +77,7 @@ class Creating:
             await blocking(quota.check, self._context.paths.containers)
         host = self._context.host
         warnings = validation.validate(host_config, host) + probes.warnings(config)
-        host_config = host_defaults.fill(validation.supported(host_config, host.limits), host)
+        host_config = host_defaults.fill(resources.supported(host_config, host.limits), host)
         host_config = self._by_id(host_config)
         container_id = naming.new_id()
         name = self._reserve(name, container_id)

@@ -135,12 +135,13 @@ class Recovery:
             await (shim.suspend() if entry.state.status == "paused" else shim.resume())
 
     def _status_of_living(self, entry: Entry, pid: int) -> str:
+        """As the freezer has it; a kill that was cut off before its thaw is ended here."""
         layout, cgroup = self._context.host.cgroup, self._context.cgroup_path(entry.record)
         if not cgroups.frozen(layout, cgroup):
             return "running"
         if not signals.is_killed(pid):
             return "paused"
-        # The engine that killed it did not live to thaw it: it would end by being unpaused.
+        # Left frozen, it would end by being unpaused.
         entry.doomed = True
         cgroups.thaw(layout, cgroup)
         return "running"

@@ -51,7 +51,7 @@ class Updating:
         check_policy(changes.restart_policy)
         host = self._context.host
         warnings = validation.validate(changes, host, update=True)
-        changes = validation.supported(changes, host.limits)
+        changes = resources.supported(changes, host.limits)
         entry = self._context.containers.find(name)
         async with entry.lock:
             self._context.present(entry, name)

@@ -11,7 +11,7 @@ import msgspec
 from drayman.errors import InvalidParameter
 from drayman.model.container import HostConfig, ThrottleDevice, Ulimit, WeightDevice
 from drayman.model.go_json import MAX_INT64
-from drayman.runtime.host import Host
+from drayman.runtime.host import Host, Limits
 
 DEFAULT_SHM_BYTES = 64 << 20
 # The kernel's usual period, in microseconds; --cpus is a quota of it.
@@ -26,6 +26,27 @@ ULIMITS = (
 )  # fmt: skip
 # OCI has no word for "unlimited": it is the highest number, RLIM_INFINITY.
 _UNLIMITED = (1 << 64) - 1
+
+# Settings by what a host must have for them.
+_NEEDED = {
+    "memory": ("memory", "memory_swap"),
+    "swap": ("memory_swap",),
+    "memory_reservation": ("memory_reservation",),
+    "swappiness": ("memory_swappiness",),
+    "oom_kill_disable": ("oom_kill_disable",),
+    "pids": ("pids_limit",),
+    "cpu_shares": ("cpu_shares",),
+    "cpu_cfs": ("cpu_period", "cpu_quota"),
+    "cpuset": ("cpuset_cpus", "cpuset_mems"),
+    "blkio_weight": ("blkio_weight", "blkio_weight_device"),
+    "blkio_throttle": (
+        "blkio_device_read_bps",
+        "blkio_device_write_bps",
+        "blkio_device_read_iops",
+        "blkio_device_write_iops",
+    ),
+}
+_UNSET = HostConfig()
 
 
 def defaults(host_config: HostConfig, host: Host) -> HostConfig:
@@ -51,83 +72,90 @@ def defaults(host_config: HostConfig, host: Host) -> HostConfig:
     return msgspec.structs.replace(host_config, **changes)
 
 
+def supported(host_config: HostConfig, limits: Limits) -> HostConfig:
+    """Without what this host has no limits for, and what `drayman.runtime.validation` warns of as
+    discarded: what the container is held to, and what inspection tells."""
+    discarded = [
+        field for need, fields in _NEEDED.items() if not getattr(limits, need) for field in fields
+    ]
+    return msgspec.structs.replace(
+        host_config, **{field: getattr(_UNSET, field) for field in discarded}
+    )
+
+
 def compose(host_config: HostConfig, host: Host) -> dict[str, Any]:
     """The OCI ``linux.resources``, devices apart: what this host cannot do is left out.
 
     Raises InvalidParameter when a block device asked for is not there.
     """
+    host_config = supported(host_config, host.limits)
     composed = {
-        "memory": _memory(host_config, host),
-        "cpu": _cpu(host_config, host),
-        "blockIO": _block_io(host_config, host),
+        "memory": _memory(host_config),
+        "cpu": _cpu(host_config, host.limits),
+        "blockIO": _block_io(host_config),
     }
     resources = {name: part for name, part in composed.items() if part}
-    if host_config.pids_limit is not None and host_config.pids_limit > 0 and host.limits.pids:
+    if host_config.pids_limit is not None and host_config.pids_limit > 0:
         resources["pids"] = {"limit": host_config.pids_limit}
     return resources
 
 
-def _memory(host_config: HostConfig, host: Host) -> dict[str, Any]:
-    limits = host.limits
+def _memory(host_config: HostConfig) -> dict[str, Any]:
     memory: dict[str, Any] = {}
-    if host_config.memory > 0 and limits.memory:
+    if host_config.memory > 0:
         memory["limit"] = host_config.memory
-    if host_config.memory_reservation > 0 and limits.memory_reservation:
+    if host_config.memory_reservation > 0:
         memory["reservation"] = host_config.memory_reservation
-    if host_config.memory_swap != 0 and limits.swap and "limit" in memory:
+    if host_config.memory_swap != 0 and "limit" in memory:
         memory["swap"] = host_config.memory_swap
-    if host_config.memory_swappiness is not None and limits.swappiness:
+    if host_config.memory_swappiness is not None:
         memory["swappiness"] = host_config.memory_swappiness
-    if host_config.oom_kill_disable and limits.oom_kill_disable:
+    if host_config.oom_kill_disable:
         memory["disableOOMKiller"] = True
     return memory
 
 
-def _cpu(host_config: HostConfig, host: Host) -> dict[str, Any]:
-    limits = host.limits
+def _cpu(host_config: HostConfig, limits: Limits) -> dict[str, Any]:
     cpu: dict[str, Any] = {}
-    if host_config.cpu_shares > 0 and limits.cpu_shares:
+    if host_config.cpu_shares > 0:
         cpu["shares"] = host_config.cpu_shares
-    if limits.cpu_cfs:
-        if host_config.nano_cpus > 0:
-            cpu["period"] = _PERIOD_US
-            quota_us = host_config.nano_cpus * _PERIOD_US // 1_000_000_000
-            cpu["quota"] = max(quota_us, _QUOTA_MIN_US)
-        if host_config.cpu_period != 0:
-            cpu["period"] = host_config.cpu_period
-        if host_config.cpu_quota != 0:
-            cpu["quota"] = host_config.cpu_quota
+    # Refused where it cannot be, and so never discarded; the host may be another one now.
+    if host_config.nano_cpus > 0 and limits.cpu_cfs:
+        cpu["period"] = _PERIOD_US
+        quota_us = host_config.nano_cpus * _PERIOD_US // 1_000_000_000
+        cpu["quota"] = max(quota_us, _QUOTA_MIN_US)
+    if host_config.cpu_period != 0:
+        cpu["period"] = host_config.cpu_period
+    if host_config.cpu_quota != 0:
+        cpu["quota"] = host_config.cpu_quota
     if limits.cpu_realtime:
         if host_config.cpu_realtime_period != 0:
             cpu["realtimePeriod"] = host_config.cpu_realtime_period
         if host_config.cpu_realtime_runtime != 0:
             cpu["realtimeRuntime"] = host_config.cpu_realtime_runtime
-    if limits.cpuset:
-        if host_config.cpuset_cpus:
-            cpu["cpus"] = host_config.cpuset_cpus
-        if host_config.cpuset_mems:
-            cpu["mems"] = host_config.cpuset_mems
+    if host_config.cpuset_cpus:
+        cpu["cpus"] = host_config.cpuset_cpus
+    if host_config.cpuset_mems:
+        cpu["mems"] = host_config.cpuset_mems
     return cpu
 
 
-def _block_io(host_config: HostConfig, host: Host) -> dict[str, Any]:
+def _block_io(host_config: HostConfig) -> dict[str, Any]:
     block: dict[str, Any] = {}
-    if host.limits.blkio_weight:
-        if host_config.blkio_weight > 0:
-            block["weight"] = host_config.blkio_weight
-        if host_config.blkio_weight_device:
-            block["weightDevice"] = _weights(host_config.blkio_weight_device)
-    if host.limits.blkio_throttle:
-        for kind, devices in (
-            ("ReadBps", host_config.blkio_device_read_bps),
-            ("WriteBps", host_config.blkio_device_write_bps),
-            ("ReadIOps", host_config.blkio_device_read_iops),
-            ("WriteIOps", host_config.blkio_device_write_iops),
-        ):
-            if devices:
-                # OCI writes IOPS where Docker writes IOps.
-                name = f"throttle{kind.replace('IOps', 'IOPS')}Device"
-                block[name] = _throttles(devices, f"BlkioDevice{kind}")
+    if host_config.blkio_weight > 0:
+        block["weight"] = host_config.blkio_weight
+    if host_config.blkio_weight_device:
+        block["weightDevice"] = _weights(host_config.blkio_weight_device)
+    for kind, devices in (
+        ("ReadBps", host_config.blkio_device_read_bps),
+        ("WriteBps", host_config.blkio_device_write_bps),
+        ("ReadIOps", host_config.blkio_device_read_iops),
+        ("WriteIOps", host_config.blkio_device_write_iops),
+    ):
+        if devices:
+            # OCI writes IOPS where Docker writes IOps.
+            name = f"throttle{kind.replace('IOps', 'IOPS')}Device"
+            block[name] = _throttles(devices, f"BlkioDevice{kind}")
     return block
 
 

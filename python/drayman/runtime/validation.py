@@ -7,12 +7,10 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 from drayman.errors import InvalidParameter
 from drayman.model.container import ContainerConfig, HostConfig
 from drayman.runtime import capabilities, devices, resources, security, sysctls, tmpfs
-from drayman.runtime.host import Host, Limits
+from drayman.runtime.host import Host
 from drayman.runtime.namespaces import joined_container
 
 # Docker's own floor: below it a container hardly starts.
@@ -25,34 +23,6 @@ _MOST_PROCESSES = 1 << 22
 # Beyond any machine; a list naming more is refused before it is spelled out.
 _HIGHEST_CPU = 1 << 16
 _LISTED = re.compile(r"[0-9]{1,9}(?:-[0-9]{1,9})?")
-# Settings by what a host must have for them.
-_NEEDED = {
-    "memory": ("memory", "memory_swap"),
-    "swap": ("memory_swap",),
-    "memory_reservation": ("memory_reservation",),
-    "swappiness": ("memory_swappiness",),
-    "oom_kill_disable": ("oom_kill_disable",),
-    "pids": ("pids_limit",),
-    "cpu_shares": ("cpu_shares",),
-    "cpu_cfs": ("cpu_period", "cpu_quota"),
-    "cpuset": ("cpuset_cpus", "cpuset_mems"),
-    "blkio_weight": ("blkio_weight", "blkio_weight_device"),
-    "blkio_throttle": (
-        "blkio_device_read_bps",
-        "blkio_device_write_bps",
-        "blkio_device_read_iops",
-        "blkio_device_write_iops",
-    ),
-}
-_UNSET = HostConfig()
-
-
-def supported(host_config: HostConfig, limits: Limits) -> HostConfig:
-    """Without what `validate` warns of as discarded: inspection tells what holds."""
-    discarded = [
-        field for need, fields in _NEEDED.items() if not getattr(limits, need) for field in fields
-    ]
-    return replace(host_config, **{field: getattr(_UNSET, field) for field in discarded})
 
 
 def validate(host_config: HostConfig, host: Host, *, update: bool = False) -> list[str]:
